@@ -15,7 +15,6 @@ import { CustomProbe } from './probes/custom-probe.js';
 import { GrpcProbe } from './probes/grpc-probe.js';
 import { HttpProbe } from './probes/http-probe.js';
 import { type Probe } from './probes/probe.js';
-import { SkippingProbe } from './probes/skipping-probe.js';
 import { TcpProbe } from './probes/tcp-probe.js';
 
 export interface CheckPlannerDeps extends ConnectionDeps {
@@ -105,7 +104,8 @@ function httpSettings({ healthyStatuses = [], unhealthyStatuses, ...settings }: 
 
 function customProbe(probe: CheckSettings['probe'], { probes }: ResolvedHealthCheckOptions): Probe {
   const ask = typeof probe === 'string' ? probes.get(probe) : probe;
-  return ask
-    ? new CustomProbe(ask)
-    : new SkippingProbe(`the process that checks knows no probe ${String(probe)}: add it to healthCheck.probes there`);
+  if (ask) return new CustomProbe(ask);
+  const reason = `the process that checks knows no probe ${String(probe)}: add it to healthCheck.probes there`;
+  // Not the fault of the instance, so the result is inconclusive.
+  return { check: () => Promise.resolve({ passed: false, skipped: true, misconfigured: true, reason }) };
 }

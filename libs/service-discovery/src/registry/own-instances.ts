@@ -1,6 +1,6 @@
 import { settlesWithin, RegistryUnavailableError, type Clock } from '../common/index.js';
 import { type InstanceKey, type Lease } from '../model/index.js';
-import { inBatches } from './batches.js';
+import { inBatches } from './concurrency.js';
 
 const CONCURRENCY = 16;
 /** How long a shutdown waits for the store, in milliseconds. */

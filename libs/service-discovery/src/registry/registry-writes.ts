@@ -17,7 +17,7 @@ import {
 } from '../model/index.js';
 import { isHealthNews, isOperatorStatus } from '../store/index.js';
 import { type SnapshotFeed } from './feed/snapshot-feed.js';
-import { type KeyedLock } from './keyed-lock.js';
+import { type KeyedLock } from './concurrency.js';
 import { type CheckedLeases } from './leases/checked-leases.js';
 import { type LeaseKeeper } from './leases/lease-keeper.js';
 import { type OfflineWrites } from './offline/offline-writes.js';

@@ -32,7 +32,7 @@ import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
 import { ServedServices } from './feed/served-services.js';
 import { resetWithin, SnapshotFeed } from './feed/snapshot-feed.js';
-import { KeyedLock } from './keyed-lock.js';
+import { KeyedLock } from './concurrency.js';
 import { CheckedLeases } from './leases/checked-leases.js';
 import { LeaseKeeper } from './leases/lease-keeper.js';
 import { OfflineWrites } from './offline/offline-writes.js';

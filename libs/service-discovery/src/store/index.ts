@@ -8,6 +8,6 @@ export {
   resolveSelfPreservationOptions,
   type SelfPreservationOptions,
 } from './self-preservation.js';
-export { MemoryRegistryStore, type MemoryRegistryStoreOptions } from './memory/index.js';
+export { MemoryRegistryStore, type MemoryRegistryStoreOptions } from './memory/memory-registry-store.js';
 export * from './redis/index.js';
 export * from './remote/index.js';

@@ -13,7 +13,9 @@ import { type ConnectionDeps, openConnection } from './connection.js';
 import { askOver, type HttpAnswer } from './http-exchange.js';
 import { connectionFailure } from './probe-failure.js';
 import { type Probe, type ProbeResult } from './probe.js';
-import { type StatusRanges, verdictOn } from './statuses.js';
+
+/** Inclusive ranges of HTTP statuses. */
+type StatusRanges = readonly (readonly [from: number, to: number])[];
 
 /** Request of an HTTP check, and which response is healthy. */
 export interface HttpProbeSettings {
@@ -81,24 +83,21 @@ export class HttpProbe implements Probe {
     const { statusCode } = answer;
     const body = bodyOf(answer, bodyLimit);
     const { data } = body;
-    switch (verdictOn(statusCode, healthyStatuses, unhealthyStatuses)) {
-      case 'healthy': {
-        const problem = body.flaw ?? (condition && findBodyProblem(body, condition));
-        if (problem !== undefined) return { passed: false, kind: 'http', reason: problem, statusCode, data };
-        return { passed: true, reason: body.note, statusCode, data };
-      }
-      case 'unhealthy':
-        return { passed: false, kind: 'http', reason: describeStatus(statusCode, path), statusCode, data };
-      case 'neither':
-        return {
-          passed: false,
-          skipped: true,
-          reason: `${describeStatus(statusCode, path)} (not counted)`,
-          statusCode,
-          data,
-        };
+    if (isWithin(statusCode, healthyStatuses)) {
+      const problem = body.flaw ?? (condition && findBodyProblem(body, condition));
+      if (problem !== undefined) return { passed: false, kind: 'http', reason: problem, statusCode, data };
+      return { passed: true, reason: body.note, statusCode, data };
     }
+    const reason = describeStatus(statusCode, path);
+    if (unhealthyStatuses === undefined || isWithin(statusCode, unhealthyStatuses)) {
+      return { passed: false, kind: 'http', reason, statusCode, data };
+    }
+    return { passed: false, skipped: true, reason: `${reason} (not counted)`, statusCode, data };
   }
+}
+
+function isWithin(status: number, ranges: StatusRanges): boolean {
+  return ranges.some(([from, to]) => status >= from && status <= to);
 }
 
 /** The protocol's default port is left out. */

@@ -1,7 +1,7 @@
 import { reconnectDelay, type Clock, type Random, type Timer } from '../../common/index.js';
 import { keyOf, type Change, type InstanceKey, type Lease, type ServiceInstance } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
-import { inBatches } from '../batches.js';
+import { inBatches } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
 
 /** How long a renewal waits to be batched with others: 1 s, for short leases a twentieth of the lease. */

@@ -10,9 +10,8 @@ import {
   type OperatorNote,
 } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
-import { inBatches } from '../batches.js';
+import { inBatches, type KeyedLock } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
-import { type KeyedLock } from '../keyed-lock.js';
 import { RenewalRounds } from './renewal-rounds.js';
 
 const RECOVERY_CONCURRENCY = 16;

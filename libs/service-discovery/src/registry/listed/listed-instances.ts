@@ -9,7 +9,7 @@ import {
   type ServiceInstance,
   type ServiceRegistration,
 } from '../../model/index.js';
-import { inBatches } from '../batches.js';
+import { inBatches } from '../concurrency.js';
 import { renewalInterval, RenewalRounds } from '../leases/renewal-rounds.js';
 import { type ServiceRegistry } from '../service-registry.js';
 

@@ -13,7 +13,7 @@ import {
 } from '../../model/index.js';
 import { isHealthNews, isOperatorStatus, type RegistryStore } from '../../store/index.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
-import { type KeyedLock } from '../keyed-lock.js';
+import { type KeyedLock } from '../concurrency.js';
 import { type LeaseKeeper } from '../leases/lease-keeper.js';
 import { type StoreWrites, type WriteTarget } from '../store-writes.js';
 import { OfflineQueue } from './offline-queue.js';

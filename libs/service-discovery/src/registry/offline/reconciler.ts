@@ -1,9 +1,8 @@
 import { LeaseLostError, reconnectDelay, type Clock, type Random, type Timer } from '../../common/index.js';
 import { keyOf, type InstanceKey, type ServiceInstance } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
-import { inBatches } from '../batches.js';
+import { inBatches, type KeyedLock } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
-import { type KeyedLock } from '../keyed-lock.js';
 import { type LeaseKeeper } from '../leases/lease-keeper.js';
 import { type StoreWrites } from '../store-writes.js';
 import { type OfflineQueue } from './offline-queue.js';
