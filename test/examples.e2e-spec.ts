@@ -82,7 +82,8 @@ beforeAll(async () => {
   redis = await RedisServer.start();
   authority = await TestAuthority.create();
   await authority.issue('order-service');
-  payments = await authority.issue('payment-service', { names: 'DNS:payments.internal' });
+  const names = 'DNS:payments.internal,URI:spiffe://corp.example/ns/shop/sa/payment-service';
+  payments = await authority.issue('payment-service', { names });
   for (const [file, source] of sources) {
     await writeFile(
       join(built.consumer, file),
@@ -355,17 +356,28 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     await get(one, '/stock/ask/anvil');
     expect(addresses.size).toBe(2);
   },
+  'identity.ts': async ({ standalone }) => {
+    const { server, port: at } = await servePayments();
+    const app = await standalone('OrderModule');
+    const address = { host: '127.0.0.1', port: at, protocol: 'https' } as const;
+    for (const serviceName of ['payment-service', 'cart-service']) {
+      await app.get(ServiceDiscovery).registerService({ serviceName, ...address });
+    }
+    const pay = (name: string): Promise<unknown> =>
+      app.get(ServiceCommunicator).callServiceJson(name, { path: '/payments/1' });
+    expect(await pay('payment-service')).toEqual({ paid: true });
+    await expect(pay('cart-service')).rejects.toThrow(
+      'the certificate is of "DNS:payments.internal, URI:spiffe://corp.example/ns/shop/sa/payment-service", ' +
+        'and not of spiffe://corp.example/ns/*/sa/cart-service',
+    );
+    server.closeAllConnections();
+    server.close();
+  },
   'tls.ts': async ({ standalone }) => {
     const callers: string[] = [];
-    const { cert, key } = payments;
-    const options = { cert, key, ca: authority.ca, requestCert: true, rejectUnauthorized: true };
-    const server = createTlsServer(options, ({ socket }, response) => {
-      callers.push(String((socket as TLSSocket).getPeerCertificate().subject.CN));
-      response.end('{"paid":true}');
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { server, port: at } = await servePayments((caller) => callers.push(caller));
     const app = await standalone('OrderModule');
-    const address = { host: '127.0.0.1', port: (server.address() as AddressInfo).port, protocol: 'https' } as const;
+    const address = { host: '127.0.0.1', port: at, protocol: 'https' } as const;
     await app.get(ServiceDiscovery).registerService({ serviceName: 'payment-service', ...address });
     await app.get(ServiceDiscovery).waitForService('payment-service');
     const request = { path: '/payments/1' };
@@ -645,6 +657,18 @@ function registeredAs(app: INestApplication, name: string, count: number): Promi
     const stop = registry.onChange(check);
     check();
   });
+}
+
+/** The payment service of the pages, over mTLS. */
+async function servePayments(onRequest: (caller: string) => void = () => undefined) {
+  const { cert, key } = payments;
+  const options = { cert, key, ca: authority.ca, requestCert: true, rejectUnauthorized: true };
+  const server = createTlsServer(options, ({ socket }, response) => {
+    onRequest(String((socket as TLSSocket).getPeerCertificate().subject.CN));
+    response.end('{"paid":true}');
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { server, port: (server.address() as AddressInfo).port };
 }
 
 function isRunning({ exitCode, signalCode }: ReturnType<typeof spawn>): boolean {

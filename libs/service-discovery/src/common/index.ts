@@ -23,6 +23,7 @@ export * from './parse-leniently.js';
 export * from './plain-object.js';
 export * from './random.js';
 export * from './reconnect-delay.js';
+export * from './service-tls.js';
 export * from './shared-token.js';
 export * from './shown-url.js';
 export * from './snake-case.js';

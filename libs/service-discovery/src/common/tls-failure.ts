@@ -1,3 +1,5 @@
+import { OTHER_IDENTITY } from './tls-identity.js';
+
 const UNTRUSTED = 'the certificate is of an authority that is not trusted (tls.ca names which to trust)';
 const REFUSED = 'the server refuses the client certificate (tls.cert and tls.key)';
 const NOT_TLS = 'the server does not speak TLS';
@@ -49,6 +51,7 @@ interface TlsError {
 export function tlsFailure(error: unknown): string | undefined {
   const { code, reason, message } = (error ?? {}) as TlsError;
   if (typeof code !== 'string') return undefined;
+  if (code === OTHER_IDENTITY) return message;
   if (!code.startsWith('ERR_SSL_') && code !== 'EPROTO') return CERTIFICATE_FAULTS[code];
   // If the error surfaced as a failed write, only the message contains the reason, amid OpenSSL source locations.
   const said = reason ?? /:SSL routines:[^:]*:([^:]+):/.exec(message ?? '')?.[1] ?? 'the handshake broke off';
@@ -67,5 +70,5 @@ export function unansweredHint(error: unknown): string {
 /** Whether the server's certificate was rejected, before anything was sent. */
 export function isCertificateFault(error: unknown): boolean {
   const { code } = (error ?? {}) as TlsError;
-  return typeof code === 'string' && Object.hasOwn(CERTIFICATE_FAULTS, code);
+  return code === OTHER_IDENTITY || (typeof code === 'string' && Object.hasOwn(CERTIFICATE_FAULTS, code));
 }

@@ -32,11 +32,13 @@ describe('TLS options', () => {
   it('are read from files, strings and bytes alike', () => {
     const { caFile, ca } = authority;
     const { certFile, keyFile, cert, key } = identity;
-    const expected = { material: { ca: [ca], cert, key }, problems: [] };
-    expect(read({ ca: caFile, cert: certFile, key: keyFile })).toEqual(expected);
+    const [fromText, fromFile] = [{ text: ca }, { text: ca, file: caFile }];
+    const files = { ca: [fromFile], cert: { text: cert, file: certFile }, key: { text: key, file: keyFile } };
+    expect(read({ ca: caFile, cert: certFile, key: keyFile })).toEqual({ material: files, problems: [] });
+    const expected = { material: { ca: [fromText], cert: { text: cert }, key: { text: key } }, problems: [] };
     expect(read({ ca, cert, key })).toEqual(expected);
     expect(read({ ca: [Buffer.from(ca)], cert: Buffer.from(cert), key: Buffer.from(key) })).toEqual(expected);
-    expect(read({ ca: [ca, caFile] }).material.ca).toEqual([ca, ca]);
+    expect(read({ ca: [ca, caFile] }).material.ca).toEqual([fromText, fromFile]);
   });
 
   it('leave everything to Node if empty', () => {
@@ -90,6 +92,18 @@ describe('TLS options', () => {
       'a version that is none',
       () => ({ minVersion: 'TLSv1' }),
       /^transport\.tls\.minVersion: expected one of "TLSv1\.2", "TLSv1\.3"/,
+    ],
+    [
+      'an identity with a wildcard in its trust domain',
+      () => ({ identity: 'spiffe://*/sa/orders' }),
+      /^transport\.tls\.identity: expected a SPIFFE id such as .*, or a list of them, but got "spiffe:\/\/\*\/sa\/orders"$/,
+    ],
+    ['an identity that is a URL', () => ({ identity: 'https://orders' }), /^transport\.tls\.identity: /],
+    ['no identity', () => ({ identity: [] }), /^transport\.tls\.identity: .* but got \[\]$/],
+    [
+      'an identity that is not verified',
+      () => ({ identity: 'orders.internal', rejectUnauthorized: false }),
+      /^transport\.tls\.rejectUnauthorized: expected true, since a certificate that is not verified proves no identity/,
     ],
     [
       'a text for a yes or no',

@@ -1,7 +1,9 @@
 import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
-import { createSecureContext, type SecureContext } from 'node:tls';
+import { resolve } from 'node:path';
+import { createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
+import { IDENTITY_RULE, identityCheck, isIdentity } from './tls-identity.js';
 import { type OptionValidator } from './validation.js';
 import { withoutUndefined } from './without-undefined.js';
 
@@ -12,7 +14,7 @@ const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 /** The TLS versions that `minVersion` may name. */
 export type TlsVersion = (typeof TLS_VERSIONS)[number];
 
-/** TLS identities and trust. Files are read once, at startup. */
+/** TLS identities and trust. Files are read again when they change. */
 export interface TlsOptions {
   /**
    * Trusted CA certificates, in place of Node's; a file may contain several.
@@ -44,6 +46,13 @@ export interface TlsOptions {
    * @default true
    */
   rejectUnauthorized?: boolean;
+  /**
+   * Whose certificate is accepted, in place of one for the host name: SPIFFE ids, in which `*` is any text within a segment of
+   * the path, or DNS names. The certificate has to have one of them. `{service}` is the name of the service that is called:
+   * `spiffe://corp.example/ns/*\/sa/{service}`.
+   * @default the host name, or `servername`
+   */
+  identity?: string | readonly string[];
 }
 
 const TLS_OPTION_NAMES = [
@@ -53,16 +62,24 @@ const TLS_OPTION_NAMES = [
   'servername',
   'minVersion',
   'rejectUnauthorized',
+  'identity',
 ] as const satisfies readonly (keyof TlsOptions)[];
+
+/** PEM, and the absolute path of the file that it was read from, if it was. */
+export interface Pem {
+  readonly text: string;
+  readonly file?: string;
+}
 
 /**
  * Validated {@link TlsOptions} with the contents of files. Can be spread over another one: `cert` and `key` come
  * together.
  */
-export interface TlsMaterial extends Omit<TlsOptions, 'ca' | 'cert' | 'key'> {
-  readonly ca?: readonly string[];
-  readonly cert?: string;
-  readonly key?: string;
+export interface TlsMaterial extends Omit<TlsOptions, 'ca' | 'cert' | 'key' | 'identity'> {
+  readonly ca?: readonly Pem[];
+  readonly cert?: Pem;
+  readonly key?: Pem;
+  readonly identity?: readonly string[];
 }
 
 /** TLS material for all services, with overrides per service. */
@@ -81,6 +98,8 @@ export interface TlsSettings {
   readonly servername?: string;
   /** Trusted authorities and the client certificate. @default Node's authorities, no certificate */
   readonly secureContext?: SecureContext;
+  /** Whether the certificate is of the one that is connected to. @default Node's check of the name */
+  readonly checkServerIdentity?: (host: string, certificate: PeerCertificate) => Error | undefined;
 }
 
 /** Reads the files and reports every problem. Problems never show a key, or a value that does not look like a path. */
@@ -89,8 +108,31 @@ export function readTls(check: OptionValidator, path: string, given: unknown): T
   const { servername, minVersion, rejectUnauthorized } = options;
   checkTlsIdentity(check, path, { servername, rejectUnauthorized });
   if (minVersion !== undefined) check.oneOf(`${path}.minVersion`, minVersion, TLS_VERSIONS);
+  const identity = readIdentity(check, `${path}.identity`, options.identity);
   const ca = readAuthorities(check, `${path}.ca`, options.ca);
-  return withoutUndefined({ servername, minVersion, rejectUnauthorized, ca, ...readPair(check, path, options) });
+  const material = { servername, minVersion, rejectUnauthorized, identity, ca, ...readPair(check, path, options) };
+  return overlayTls(check, path, {}, withoutUndefined(material));
+}
+
+/**
+ * Options over those that are their defaults.
+ * @param path where `own` stands
+ */
+export function overlayTls(check: OptionValidator, path: string, base: TlsMaterial, own: TlsMaterial): TlsMaterial {
+  const material = { ...base, ...own };
+  if (material.identity && material.rejectUnauthorized === false) {
+    const expected = 'true, since a certificate that is not verified proves no identity';
+    check.problem(`${path}.rejectUnauthorized`, false, expected);
+  }
+  return material;
+}
+
+/** Reads the files again. */
+export function readAgain(check: OptionValidator, path: string, material: TlsMaterial): TlsMaterial {
+  const sourceOf = (pem: Pem | undefined): PemSource | undefined => pem && (pem.file ?? pem.text);
+  const { ca, cert, key, ...others } = material;
+  const sources = { ca: ca?.map((pem) => sourceOf(pem)!), cert: sourceOf(cert), key: sourceOf(key) };
+  return readTls(check, path, { ...others, ...sources });
 }
 
 /** Checks the options that are not secret and may appear in a registration. */
@@ -108,12 +150,17 @@ export function checkTlsIdentity(
   }
 }
 
-/** Creates the secure context once for all connections, since it takes about as long as a handshake. */
-export function toTlsSettings(material: TlsMaterial): TlsSettings {
-  const { servername, rejectUnauthorized, ca, cert, key, minVersion } = material;
+/**
+ * Creates the secure context once for all connections, since it takes about as long as a handshake.
+ * @param service what `{service}` stands for in the identity
+ */
+export function toTlsSettings(material: TlsMaterial, service = ''): TlsSettings {
+  const { servername, rejectUnauthorized, identity, ca, cert, key, minVersion } = material;
   const needsContext = ca !== undefined || cert !== undefined || minVersion !== undefined;
-  const secureContext = needsContext ? createSecureContext({ ca: ca && [...ca], cert, key, minVersion }) : undefined;
-  return withoutUndefined({ servername, rejectUnauthorized, secureContext });
+  const texts = { ca: ca?.map(({ text }) => text), cert: cert?.text, key: key?.text };
+  const secureContext = needsContext ? createSecureContext({ ...texts, minVersion }) : undefined;
+  const checkServerIdentity = identity && identityCheck(identity, service);
+  return withoutUndefined({ servername, rejectUnauthorized, secureContext, checkServerIdentity });
 }
 
 function isServername(value: unknown): boolean {
@@ -121,7 +168,15 @@ function isServername(value: unknown): boolean {
   return isName && isIP(value) === 0 && URL.canParse(`https://${value}`);
 }
 
-function readAuthorities(check: OptionValidator, path: string, given: TlsOptions['ca']): string[] | undefined {
+function readIdentity(check: OptionValidator, path: string, given: TlsOptions['identity']): string[] | undefined {
+  if (given === undefined) return undefined;
+  const identities: readonly unknown[] = Array.isArray(given) ? given : [given];
+  if (identities.length > 0 && identities.every(isIdentity)) return [...identities];
+  check.problem(path, given, `${IDENTITY_RULE}, or a list of them`);
+  return undefined;
+}
+
+function readAuthorities(check: OptionValidator, path: string, given: TlsOptions['ca']): Pem[] | undefined {
   if (given === undefined) return undefined;
   const sources: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (sources.length === 0) check.problem(path, given, 'at least one certificate: with none, no server is trusted');
@@ -145,12 +200,12 @@ function readPair(
   const cert = readCertificates(check, certPath, given.cert);
   const key = readKey(check, keyPath, given.key);
   if (cert === undefined || key === undefined) return undefined;
-  if (!new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))) {
+  if (!new X509Certificate(cert.text).checkPrivateKey(createPrivateKey(key.text))) {
     check.problem(keyPath, shown(given.key), `the private key of the certificate in ${check.pathOf(certPath)}`);
     return undefined;
   }
   try {
-    createSecureContext({ cert, key });
+    createSecureContext({ cert: cert.text, key: key.text });
   } catch (error) {
     const { code = 'not accepted' } = error as { code?: string };
     check.problem(certPath, shown(given.cert), `a certificate and a key that OpenSSL accepts (${code})`);
@@ -159,11 +214,11 @@ function readPair(
   return { cert, key };
 }
 
-function readCertificates(check: OptionValidator, path: string, source: unknown): string | undefined {
+function readCertificates(check: OptionValidator, path: string, source: unknown): Pem | undefined {
   const pem = readPem(check, path, source);
   if (pem === undefined) return undefined;
   // OpenSSL ignores anything that is not a certificate, and would then trust no server.
-  const blocks = pem.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? [];
+  const blocks = pem.text.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? [];
   if (blocks.length > 0 && blocks.every(isCertificate)) return pem;
   check.problem(path, shown(source), 'certificates in PEM ("-----BEGIN CERTIFICATE-----")');
   return undefined;
@@ -178,14 +233,14 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-function readKey(check: OptionValidator, path: string, source: unknown): string | undefined {
+function readKey(check: OptionValidator, path: string, source: unknown): Pem | undefined {
   const pem = readPem(check, path, source);
   if (pem === undefined) return undefined;
   try {
-    createPrivateKey(pem);
+    createPrivateKey(pem.text);
     return pem;
   } catch {
-    const expected = /\bENCRYPTED\b/.test(pem)
+    const expected = /\bENCRYPTED\b/.test(pem.text)
       ? 'a private key that is not encrypted ("openssl pkey -in <file>" decrypts one)'
       : 'a private key in PEM ("-----BEGIN PRIVATE KEY-----")';
     check.problem(path, shown(source), expected);
@@ -193,13 +248,13 @@ function readKey(check: OptionValidator, path: string, source: unknown): string 
   }
 }
 
-function readPem(check: OptionValidator, path: string, source: unknown): string | undefined {
-  if (source instanceof Uint8Array) return Buffer.from(source).toString();
-  if (typeof source === 'string' && isPem(source)) return source;
+function readPem(check: OptionValidator, path: string, source: unknown): Pem | undefined {
+  if (source instanceof Uint8Array) return { text: Buffer.from(source).toString() };
+  if (typeof source === 'string' && isPem(source)) return { text: source };
   let reason = '';
   if (typeof source === 'string' && source !== '') {
     try {
-      return readFileSync(source, 'utf8');
+      return { text: readFileSync(source, 'utf8'), file: resolve(source) };
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException;
       reason = code === 'ENOENT' ? ' (there is no such file)' : ` (${code})`;

@@ -40,4 +40,8 @@ export interface CheckPlan {
  * Returns how an instance is checked. An error that it throws is reported as a failed check. Called again whenever an
  * instance changes; returns the same object for the same plan.
  */
-export type CheckPlanner = (instance: ServiceInstance) => CheckPlan;
+export interface CheckPlanner {
+  (instance: ServiceInstance): CheckPlan;
+  /** Called when the checks have ended. */
+  close?(): void;
+}

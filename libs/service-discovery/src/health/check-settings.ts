@@ -1,4 +1,4 @@
-import { type OptionValidator, type TlsSettings, withoutUndefined } from '../common/index.js';
+import { type OptionValidator, withoutUndefined } from '../common/index.js';
 import {
   type BodyCondition,
   CODE_FORM,
@@ -20,7 +20,6 @@ export interface CheckSettings extends Omit<HealthCheckSpec, 'body' | 'probe'> {
   readonly body?: BodyCondition | BodyPredicate;
   readonly probe?: string | CustomCheck;
   readonly bodyLimit?: number;
-  readonly tls?: TlsSettings;
   /** In place of an interval; can only be set for all services. */
   readonly cron?: CronTimes;
 }
@@ -52,8 +51,7 @@ export function readSettings(check: OptionValidator, given: unknown): CheckSetti
 export function overlay(all: CheckSettings, ...own: readonly (CheckSettings | undefined)[]): CheckSettings {
   const layers = [all, ...own];
   const cron = own.some((settings) => settings?.interval !== undefined) ? undefined : all.cron;
-  const tls = Object.assign({}, ...layers.map((settings) => settings?.tls)) as TlsSettings;
-  return { ...(Object.assign({}, ...layers) as CheckSettings), tls, cron };
+  return { ...(Object.assign({}, ...layers) as CheckSettings), cron };
 }
 
 /** Default of the changing interval as a fraction of the interval; never below its minimum. */

@@ -28,10 +28,10 @@ describe('health check options', () => {
         fall: 3,
         healthyStatuses: [[200, 299]],
         bodyLimit: 65_536,
-        tls: {},
       },
       services: new Map(),
       probes: new Map(),
+      tls: { all: {}, services: new Map() },
     });
   });
 
@@ -71,7 +71,7 @@ describe('health check options', () => {
   it('accept wider bounds per service than in a registration', () => {
     const ping = (): boolean => true;
     const isUp = (): boolean => true;
-    const { services } = resolveHealthCheckOptions({
+    const { services, tls } = resolveHealthCheckOptions({
       probes: { ping },
       services: {
         users: {
@@ -106,8 +106,12 @@ describe('health check options', () => {
     expect(services.get('cache')).toEqual({ type: 'custom', probe: 'ping' });
     expect(services.get('queue')).toEqual({ type: 'custom', probe: ping });
     expect(services.get('proxy.v1')).toEqual({ type: 'alias', aliasOf: 'users', rise: 1 });
-    expect(services.get('mail')).toEqual({
-      tls: { servername: 'mail.internal', secureContext: expect.anything() },
+    expect(services.get('mail')).toEqual({});
+    expect(tls.services.get('mail')).toEqual({
+      servername: 'mail.internal',
+      ca: [{ text: pem('ca.pem') }],
+      cert: { text: pem('client.pem') },
+      key: { text: pem('client.key') },
     });
   });
 

@@ -1,11 +1,10 @@
 import {
   type Duration,
   OptionValidator,
+  overlayTls,
   readTls,
   type TlsByService,
-  type TlsMaterial,
   type TlsOptions,
-  toTlsSettings,
   USUAL_TLS,
 } from '../common/index.js';
 import { type StatusRange } from '../model/index.js';
@@ -175,6 +174,8 @@ export interface ResolvedHealthCheckOptions {
   /** Overrides per service name. */
   readonly services: ReadonlyMap<string, CheckSettings>;
   readonly probes: ReadonlyMap<string, CustomCheck>;
+  /** TLS of checks, with files read. */
+  readonly tls: TlsByService;
 }
 
 /**
@@ -199,8 +200,9 @@ export function resolveHealthCheckOptions(
     );
   }
   const named = readProbes(check, probes);
-  const tls = overlayTls(callTls, ownTls === undefined ? {} : readTls(check, 'tls', ownTls));
-  const defaults = { ...readSettings(check, settings), tls: toTlsSettings(tls.all), ...(cron && { cron }) };
+  const usual = tlsOfChecks(check, callTls, ownTls);
+  const defaults = { ...readSettings(check, settings), ...(cron && { cron }) };
+  const { checks, tls } = readServiceChecks(check, services, named, usual);
   const resolved: ResolvedHealthCheckOptions = {
     enabled: check.boolean('enabled', enabled),
     concurrency: check.number('concurrency', concurrency, { min: 1, max: 10_000, integer: true }),
@@ -208,14 +210,17 @@ export function resolveHealthCheckOptions(
     flapping:
       flapping === false ? undefined : check.gather(() => FLAPPING_OPTIONS.resolve(flapping, check.pathOf('flapping'))),
     defaults,
-    services: readServiceChecks(check, services, named, tls),
+    services: checks,
     probes: named,
+    tls: { all: usual.all, services: tls },
   };
   check.throwIfAny();
   return resolved;
 }
 
-function overlayTls({ all, services }: TlsByService, own: TlsMaterial): TlsByService {
-  const entries = [...services].map(([name, tls]) => [name, { ...tls, ...own }] as const);
-  return { all: { ...all, ...own }, services: new Map(entries) };
+function tlsOfChecks(check: OptionValidator, calls: TlsByService, given: TlsOptions | undefined): TlsByService {
+  if (given === undefined) return calls;
+  const own = readTls(check, 'tls', given);
+  const entries = [...calls.services].map(([name, tls]) => [name, overlayTls(check, 'tls', tls, own)] as const);
+  return { all: overlayTls(check, 'tls', calls.all, own), services: new Map(entries) };
 }

@@ -1,6 +1,8 @@
+import { type Clock, ServiceTls, systemClock, type TlsSettings } from '../common/index.js';
 import {
   DEFAULT_HEALTH_CHECK_PATH,
   type CheckType,
+  type EventSink,
   type HealthCheckSpec,
   type Protocol,
   type ServiceInstance,
@@ -20,6 +22,10 @@ import { TcpProbe } from './probes/tcp-probe.js';
 export interface CheckPlannerDeps extends ConnectionDeps {
   /** Current instances of a service, for checks of an alias to it. @default none */
   instancesOf?: (serviceName: string) => readonly ServiceInstance[];
+  /** @default the machine's clock */
+  clock?: Clock;
+  /** Receives what happens to the certificates of `tls`. @default none */
+  events?: EventSink;
 }
 
 /** Size of the cache of shared plans; bounded, since registrants can make up new settings without end. */
@@ -31,17 +37,20 @@ const PLANS_KEPT = 1_000;
  * protocol.
  */
 export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlannerDeps = {}): CheckPlanner {
-  const { instancesOf = () => [] } = deps;
+  const { instancesOf = () => [], clock = systemClock, events } = deps;
   const plans = new Map<string, CheckPlan>();
+  const tls = new ServiceTls(options.tls, { clock, events, use: 'health_checks', path: 'healthCheck.tls' });
 
   const planner: CheckPlanner = ({ serviceName, protocol, healthCheckPath, healthCheck }) => {
     const ofService = options.services.get(serviceName);
-    const key = JSON.stringify([ofService && serviceName, protocol, healthCheckPath === null, healthCheck]);
+    const isOwn = ofService !== undefined || tls.isOwn(serviceName);
+    const key = JSON.stringify([isOwn && serviceName, protocol, healthCheckPath === null, healthCheck]);
     let plan = plans.get(key);
     if (plan) return plan;
     const settings = overlay(...forTarget([options.defaults, ofService], healthCheck), healthCheck);
     const schedule = ofService || healthCheck ? scheduleOf(settings) : options.schedule;
-    plan = { schedule, probe: probeFor(settings, protocol, healthCheckPath !== null) };
+    const currentTls = (): TlsSettings => tlsFor(tls.of(serviceName), healthCheck?.tls);
+    plan = { schedule, probe: probeFor(settings, protocol, healthCheckPath !== null, currentTls) };
     if (plans.size >= PLANS_KEPT) plans.clear();
     plans.set(key, plan);
     return plan;
@@ -54,23 +63,45 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
     return type === 'alias' ? (healthCheck?.aliasOf ?? ofService?.aliasOf) : undefined;
   };
 
-  const probeFor = (settings: CheckSettings, spoken: Protocol, hasPath: boolean): Probe => {
-    const { path, port, protocol, tls } = settings;
+  const probeFor = (
+    settings: CheckSettings,
+    spoken: Protocol,
+    hasPath: boolean,
+    currentTls: () => TlsSettings,
+  ): Probe => {
+    const { path, port, protocol } = settings;
     const { type = path !== undefined || hasPath ? 'http' : typeWithoutPath(spoken) } = settings;
     switch (type) {
       case 'http':
-        return new HttpProbe(httpSettings(settings, hasPath), deps);
+        return new HttpProbe(withTls(httpSettings(settings, hasPath), currentTls), deps);
       case 'tcp':
         return new TcpProbe({ port }, deps);
       case 'grpc':
-        return new GrpcProbe({ service: settings.grpcService, port, protocol, tls }, deps);
+        return new GrpcProbe(withTls({ service: settings.grpcService, port, protocol }, currentTls), deps);
       case 'alias':
         return new AliasProbe(settings.aliasOf!, { instancesOf, aliasOf });
       case 'custom':
         return customProbe(settings.probe, options);
     }
   };
+  planner.close = () => tls.close();
   return planner;
+}
+
+/** TLS that is looked up at each check, since certificates are rotated. */
+function withTls<T extends object>(settings: T, current: () => TlsSettings): T & { readonly tls: TlsSettings } {
+  return {
+    ...settings,
+    get tls() {
+      return current();
+    },
+  };
+}
+
+/** An instance cannot turn off the check of its identity. */
+function tlsFor(operators: TlsSettings, own: HealthCheckSpec['tls']): TlsSettings {
+  if (operators.checkServerIdentity === undefined) return { ...operators, ...own };
+  return { ...operators, ...(own?.servername !== undefined && { servername: own.servername }) };
 }
 
 /**

@@ -1,10 +1,11 @@
 import {
   isRecord,
   OptionValidator,
+  overlayTls,
   readTls,
   type TlsByService,
+  type TlsMaterial,
   type TlsOptions,
-  toTlsSettings,
 } from '../common/index.js';
 import { type BodyCondition, type HealthCheckSpec, isServiceName } from '../model/index.js';
 import { type CheckSettings, readSettings } from './check-settings.js';
@@ -36,16 +37,16 @@ export function readProbes(check: OptionValidator, given: unknown): ReadonlyMap<
 
 /**
  * Overrides per service name.
- * @param usual TLS settings that a service's own are merged into
+ * @param usual TLS options that a service's own are merged into
  */
 export function readServiceChecks(
   check: OptionValidator,
   given: unknown,
   probes: ReadonlyMap<string, CustomCheck>,
   usual: TlsByService,
-): ReadonlyMap<string, CheckSettings> {
+): { readonly checks: ReadonlyMap<string, CheckSettings>; readonly tls: ReadonlyMap<string, TlsMaterial> } {
   const services = new Map<string, CheckSettings>();
-  for (const [name, tls] of usual.services) services.set(name, { tls: toTlsSettings(tls) });
+  const tlsOfServices = new Map(usual.services);
   for (const [name, options] of entriesOf(check, 'services', given, 'an object of options by the name of a service')) {
     const path = `services.${name}`;
     if (!isServiceName(name)) check.problem(path, name, 'the name of a service');
@@ -53,7 +54,7 @@ export function readServiceChecks(
     else {
       const own = new OptionValidator(check.pathOf(path));
       const { tls, ...others } = options;
-      const settings = { ...services.get(name), ...readSettings(own, others) };
+      const settings = readSettings(own, others);
       const { probe } = settings;
       if (typeof probe === 'string' && !probes.has(probe)) {
         own.problem(
@@ -62,10 +63,10 @@ export function readServiceChecks(
           `a function, or the name of one in probes: ${[...probes.keys()].join(', ') || 'none'}`,
         );
       }
-      const ownTls = tls === undefined ? {} : readTls(own, 'tls', tls);
-      check.problems.push(...own.problems);
       const base = usual.services.get(name) ?? usual.all;
-      services.set(name, tls === undefined ? settings : { ...settings, tls: toTlsSettings({ ...base, ...ownTls }) });
+      if (tls !== undefined) tlsOfServices.set(name, overlayTls(own, 'tls', base, readTls(own, 'tls', tls)));
+      check.problems.push(...own.problems);
+      services.set(name, settings);
     }
   }
   for (const name of services.keys()) {
@@ -79,7 +80,7 @@ export function readServiceChecks(
       );
     }
   }
-  return services;
+  return { checks: services, tls: tlsOfServices };
 }
 
 /** The chain of aliases that leads from a service back to itself. */

@@ -1,3 +1,4 @@
+import { type TlsEvents } from '../common/index.js';
 import { type RemovalReason } from './change.js';
 import { type HealthDetail, type InstanceKey, type InstanceStatus, type ServiceInstance } from './instance.js';
 
@@ -53,7 +54,7 @@ export type RegistryTroubleKind = (typeof REGISTRY_TROUBLE_KINDS)[number];
 export type EjectionReason = 'consecutive_failures' | 'success_rate' | 'failure_percentage' | 'latency';
 
 /** All events of services and calls, by type. The publisher fills in `at`, in milliseconds since the Unix epoch. */
-export interface ServiceDiscoveryEvents {
+export interface ServiceDiscoveryEvents extends TlsEvents {
   /** An instance registered, for the first time or again. */
   'instance.registered': { instance: ServiceInstance; replaced: boolean };
   /** An instance was removed from the registry, by its own process or an operator. */

@@ -1,6 +1,14 @@
 import { Logger, type Provider } from '@nestjs/common';
 import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
-import { type Clock, isRecord, messageOf, type Random, systemClock, systemRandom } from '../common/index.js';
+import {
+  type Clock,
+  isRecord,
+  messageOf,
+  type Random,
+  ServiceTls,
+  systemClock,
+  systemRandom,
+} from '../common/index.js';
 import { CallPassiveHealth, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
 import {
   CheckShare,
@@ -22,7 +30,7 @@ import {
   RemoteRegistryStore,
   type RemoteRegistryStoreDeps,
 } from '../store/index.js';
-import { ServiceTls, type Transport, UndiciTransport } from '../transport/index.js';
+import { type Transport, UndiciTransport } from '../transport/index.js';
 import { atStart } from './at-start.js';
 import { AxiosTransport, findHttpService } from './axios-transport/index.js';
 import { currentDeadline, DeadlineInterceptor, DeadlineTrust } from './deadline/index.js';
@@ -79,7 +87,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, CLOCK],
     useFactory: createMetrics,
   },
-  { provide: TRANSPORT, inject: [OPTIONS_IN_FORCE, CLOCK, ModulesContainer], useFactory: createTransport },
+  { provide: TRANSPORT, inject: [OPTIONS_IN_FORCE, EventBus, CLOCK, ModulesContainer], useFactory: createTransport },
   {
     provide: ServiceCommunicator,
     inject: [OPTIONS_IN_FORCE, ServiceRegistry, RegistryPlace, TRANSPORT, EventBus, CLOCK, RANDOM, DeadlineTrust],
@@ -248,7 +256,12 @@ function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceReg
   return new DiscoveryMetrics(bus, registry, metrics, { clock });
 }
 
-function createTransport({ transport, tls, shutdown }: Options, clock: Clock, modules: ModulesContainer): Transport {
+function createTransport(
+  { transport, tls, shutdown }: Options,
+  events: EventBus,
+  clock: Clock,
+  modules: ModulesContainer,
+): Transport {
   const closeTimeoutMs = Math.min(shutdown.timeoutMs, STEP_MS);
   if (typeof transport === 'object' && 'send' in transport) return transport;
   if (isAxios(transport)) {
@@ -257,11 +270,11 @@ function createTransport({ transport, tls, shutdown }: Options, clock: Clock, mo
       clock,
       closeTimeoutMs,
       maxBytes,
-      tls: new ServiceTls(tls),
+      tls: new ServiceTls(tls, { clock, events, use: 'calls', path: 'transport.tls' }),
     });
   }
   const { type: _, ...options } = typeof transport === 'string' ? { type: transport } : transport;
-  return new UndiciTransport({ ...options, closeTimeout: `${closeTimeoutMs}ms` }, { clock });
+  return new UndiciTransport({ ...options, closeTimeout: `${closeTimeoutMs}ms` }, { clock, events });
 }
 
 function createCommunicator(
@@ -366,7 +379,8 @@ function createMonitor(
   const isLocal = (key: InstanceKey): boolean => registry.isPending(key);
   const share =
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
-  const planner = planChecks(options, { instancesOf: (name) => registry.snapshot.services.get(name) ?? [] });
+  const instancesOf = (name: string): readonly ServiceInstance[] => registry.snapshot.services.get(name) ?? [];
+  const planner = planChecks(options, { instancesOf, clock, events });
   const calls = callsOf(communicator);
   const idleMs = (key: InstanceKey): number => calls.idleMs(key);
   const onUnreachable: HealthMonitorDeps['onUnreachable'] = (listener) =>

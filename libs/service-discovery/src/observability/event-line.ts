@@ -1,4 +1,4 @@
-import { type ErrorCode, oneLine, withoutUndefined } from '../common/index.js';
+import { type ErrorCode, oneLine, type TlsUse, withoutUndefined } from '../common/index.js';
 import {
   baseUrlOf,
   keyOf,
@@ -283,6 +283,22 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
         fields: { service, ageMs, reason },
       };
     }
+    case 'tls.rotated': {
+      const { use, certificate, validUntil } = event;
+      const until = validUntil === undefined ? '' : `, valid until ${dateOf(validUntil)}`;
+      const message = `The certificate for ${USES[use]} was rotated (${certificate})${until}`;
+      return { level: 'log', message, fields: { use, certificate, validUntil } };
+    }
+    case 'tls.rotation_failed': {
+      const { use, certificate, reason } = event;
+      const message = `The certificate for ${USES[use]} (${certificate}) changed and cannot be used; the one before stays in use${because(reason)}`;
+      return { level: 'warn', message, fields: { use, certificate, reason } };
+    }
+    case 'tls.expiring': {
+      const { use, certificate, validUntil } = event;
+      const message = `The certificate for ${USES[use]} (${certificate}) is valid only until ${dateOf(validUntil)}`;
+      return { level: 'warn', message, fields: { use, certificate, validUntil } };
+    }
     case 'call.completed': {
       const { service, instanceId, address, request, ok, status, code, attempts, durationMs } = event;
       const call = request === undefined ? `Call to ${service}` : `${request} of ${service}`;
@@ -306,6 +322,16 @@ function describeFailure(event: EventOf<'call.completed'>): string {
   return isAnswer && status !== undefined
     ? `${status} from ${place}`
     : `${causeOf(event)}, the last attempt was at ${place}`;
+}
+
+const USES: Readonly<Record<TlsUse, string>> = {
+  calls: 'calls',
+  health_checks: 'health checks',
+  registry: 'the remote registry',
+};
+
+function dateOf(epochMs: number): string {
+  return new Date(epochMs).toISOString();
 }
 
 const WHY_OPENED: Partial<Record<CircuitReason, string>> = {

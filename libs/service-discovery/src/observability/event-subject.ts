@@ -7,6 +7,8 @@ type SubjectOf<Event> = (event: Event) => string;
 const ofInstance: SubjectOf<{ readonly key: InstanceKey }> = ({ key }) => keyOf(key);
 const ofService: SubjectOf<{ readonly service: string }> = ({ service }) => service;
 const ofRegistry = (): string => '';
+const ofCertificate: SubjectOf<{ readonly use: string; readonly certificate: string }> = ({ use, certificate }) =>
+  `${use} ${certificate}`;
 
 /**
  * What an event is about. Events of one type with the same subject are repeats of each other, except for state changes
@@ -50,6 +52,9 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'call.hedged': ofService,
   'call.failed_over': ofService,
   'call.answered_stale': ofService,
+  'tls.rotated': ofCertificate,
+  'tls.rotation_failed': ofCertificate,
+  'tls.expiring': ofCertificate,
   'call.completed': (event) => (event.ok ? event.service : `${event.service} failed with ${causeOf(event)}`),
 };
 

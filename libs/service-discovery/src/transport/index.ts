@@ -11,7 +11,7 @@ export {
   type ServiceResponse,
   type Transport,
 } from './transport.js';
-export { ServiceTls, readTransportTls, type TransportTlsOptions } from './tls.js';
+export { readTransportTls, type TransportTlsOptions } from './tls.js';
 export { headerFault } from './header-fault.js';
 export { isSpent, type OutgoingBody, outgoingBodyOf } from './outgoing-body.js';
 export { withQuery } from './query.js';

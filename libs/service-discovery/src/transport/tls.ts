@@ -1,12 +1,11 @@
 import {
   isRecord,
   type OptionValidator,
+  overlayTls,
   readTls,
   type TlsByService,
   type TlsMaterial,
   type TlsOptions,
-  type TlsSettings,
-  toTlsSettings,
   USUAL_TLS,
 } from '../common/index.js';
 import { isServiceName } from '../model/index.js';
@@ -30,27 +29,7 @@ export function readTransportTls(check: OptionValidator, path: string, given: un
   for (const [name, options] of isRecord(services) ? Object.entries(services) : []) {
     const place = `${path}.services.${name}`;
     if (!isServiceName(name)) check.problem(place, name, 'the name of a service');
-    else if (options !== undefined) own.set(name, { ...all, ...readTls(check, place, options) });
+    else if (options !== undefined) own.set(name, overlayTls(check, place, all, readTls(check, place, options)));
   }
   return { all, services: own };
-}
-
-/** The TLS settings for connections to each service. Returns the same object for each call. */
-export class ServiceTls {
-  private readonly all: TlsSettings;
-  private readonly services: ReadonlyMap<string, TlsSettings>;
-
-  constructor({ all, services }: TlsByService = USUAL_TLS) {
-    this.all = toTlsSettings(all);
-    this.services = new Map([...services].map(([name, tls]) => [name, toTlsSettings(tls)]));
-  }
-
-  of(serviceName: string): TlsSettings {
-    return this.services.get(serviceName) ?? this.all;
-  }
-
-  /** Whether a service has settings of its own, and so does not share connections with others at the same origin. */
-  isOwn(serviceName: string): boolean {
-    return this.services.has(serviceName);
-  }
 }

@@ -128,6 +128,7 @@ export class HealthMonitor {
     for (const stop of this.stops) stop();
     for (const key of [...this.targets.keys()]) this.drop(key);
     await Promise.all([this.places.idle(), this.share?.close()]);
+    this.planner.close?.();
   }
 
   /**

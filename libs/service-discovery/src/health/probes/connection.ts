@@ -59,10 +59,11 @@ let usualContext: SecureContext | undefined;
 
 function tlsOptions(
   host: string,
-  { rejectUnauthorized = true, servername, secureContext, alpnProtocols }: SecureConnection,
+  { rejectUnauthorized = true, servername, secureContext, checkServerIdentity, alpnProtocols }: SecureConnection,
 ) {
   return {
     rejectUnauthorized,
+    ...(checkServerIdentity && { checkServerIdentity }),
     // SNI does not allow IP addresses; Node checks the certificate against the address anyway.
     servername: servername ?? (isIP(host) === 0 ? host : undefined),
     secureContext: secureContext ?? (usualContext ??= createSecureContext()),

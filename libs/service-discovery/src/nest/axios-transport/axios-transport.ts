@@ -9,8 +9,8 @@ import {
   messageOf,
   nameOfRequest,
   ServiceDiscoveryError,
+  type ServiceTls,
   tlsFailure,
-  type TlsSettings,
   TransportError,
   unansweredHint,
 } from '../../common/index.js';
@@ -20,7 +20,6 @@ import {
   outgoingBodyOf,
   type ServiceRequest,
   type ServiceResponse,
-  type ServiceTls,
   targetOf,
   type Transport,
 } from '../../transport/index.js';
@@ -49,8 +48,8 @@ export class AxiosTransport implements Transport {
   /** Responses whose bodies have not been fully read. */
   private readonly open = new Set<Readable>();
   private closed = false;
-  /** Replace the app's own agent for services with TLS settings. */
-  private readonly agents = new Map<TlsSettings, Agent>();
+  /** In place of the app's own agent where there are TLS settings: by service where it has its own. */
+  private readonly agents = new Map<string, Agent>();
   private readonly hosts: HostPolicy;
   private readonly lookup: LookupFunction;
   /** Instances whose hosts were found to be allowed, so that they are not checked at each call. */
@@ -77,6 +76,10 @@ export class AxiosTransport implements Transport {
   ) {
     this.hosts = deps.hosts ?? new HostPolicy();
     this.lookup = this.hosts.guard(deps.lookup);
+    deps.tls?.onRotated(() => {
+      for (const agent of this.agents.values()) retire(agent);
+      this.agents.clear();
+    });
   }
 
   async send(to: ServiceInstance, request: ServiceRequest, signal?: AbortSignal): Promise<ServiceResponse> {
@@ -105,6 +108,7 @@ export class AxiosTransport implements Transport {
   /** Waits for what is in flight, bodies included, for up to `closeTimeoutMs`; then cuts it off. */
   async close(): Promise<void> {
     this.closed = true;
+    this.deps.tls?.close();
     const timer = this.deps.clock.setTimer(() => {
       for (const stream of this.open) stream.destroy();
     }, this.deps.closeTimeoutMs);
@@ -149,13 +153,15 @@ export class AxiosTransport implements Transport {
   }
 
   private agentFor({ protocol, serviceName }: ServiceInstance): Agent | undefined {
-    const settings = protocol === 'https' ? this.deps.tls?.of(serviceName) : undefined;
-    if (!settings || Object.keys(settings).length === 0) return undefined;
-    let agent = this.agents.get(settings);
-    if (!agent) {
-      agent = new Agent({ keepAlive: true, ...settings });
-      this.agents.set(settings, agent);
-    }
+    const { tls } = this.deps;
+    if (protocol !== 'https' || !tls) return undefined;
+    const key = tls.isOwn(serviceName) ? serviceName : '';
+    let agent = this.agents.get(key);
+    if (agent) return agent;
+    const settings = tls.of(serviceName);
+    if (Object.keys(settings).length === 0) return undefined;
+    agent = new Agent({ keepAlive: true, ...settings });
+    this.agents.set(key, agent);
     return agent;
   }
 
@@ -170,6 +176,12 @@ export class AxiosTransport implements Transport {
     }
     return response;
   }
+}
+
+/** Closes connections that have no request now, the others when they have none. */
+function retire(agent: Agent): void {
+  agent.maxFreeSockets = 0;
+  for (const sockets of Object.values(agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy();
 }
 
 /** Ended, failed or destroyed. */

@@ -9,7 +9,7 @@ import {
 } from '@nestjs/common';
 import { ApplicationConfig, HttpAdapterHost, ModuleRef, ModulesContainer } from '@nestjs/core';
 import { type Subscription } from 'rxjs';
-import { type Clock, type Random, settlesWithin } from '../../common/index.js';
+import { type Clock, type Random, settlesWithin, type TlsMaterial } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { type CheckPlanner, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../../health/index.js';
 import { isHttp } from '../../model/index.js';
@@ -298,9 +298,18 @@ export class ServiceDiscoveryLifecycle
 /**
  * Checks like a process with these options, except for the certificate, which is not valid for the loopback address.
  */
-function ownPlanner({ healthCheck, tls }: ResolvedServiceDiscoveryOptions): CheckPlanner {
-  const own = { ...healthCheck, tls: { ...healthCheck.tls, rejectUnauthorized: false } };
-  return planChecks(resolveHealthCheckOptions(own, 'healthCheck', tls));
+function ownPlanner({ healthCheck, tls: callTls }: ResolvedServiceDiscoveryOptions): CheckPlanner {
+  const options = resolveHealthCheckOptions(healthCheck, 'healthCheck', callTls);
+  const unverified = (material: TlsMaterial): TlsMaterial => {
+    const { identity: _, ...others } = material;
+    return { ...others, rejectUnauthorized: false };
+  };
+  const { all, services } = options.tls;
+  const ofServices = [...services].map(([name, material]) => [name, unverified(material)] as const);
+  const planner = planChecks({ ...options, tls: { all: unverified(all), services: new Map(ofServices) } });
+  // It is asked at the start alone, so it needs no certificates that are rotated later.
+  planner.close?.();
+  return planner;
 }
 
 function globalGuardsOf(config: ApplicationConfig): string[] {

@@ -9,6 +9,8 @@ import { SpareConnections } from './spare-connections.js';
 export class Connection extends Client {
   isOpen = false;
   hasAnswered = false;
+  /** What opened it. */
+  opener: SpareConnections | undefined = undefined;
   /** Whether it is idle and can take a request. */
   isFree = false;
   /** The request that uses it, until undici is done with it. */
@@ -55,7 +57,7 @@ export interface PoolOptions extends ResolvedUndiciTransportOptions {
  * aborted requests in its queue.
  */
 export class ConnectionPool {
-  readonly spares: SpareConnections;
+  spares: SpareConnections;
   /** The number of open connections. */
   open = 0;
   private readonly connections = new Set<Connection>();
@@ -69,10 +71,18 @@ export class ConnectionPool {
   constructor(
     private readonly origin: string,
     private readonly options: PoolOptions,
-    tls: TlsSettings,
+    private readonly tls: () => TlsSettings,
   ) {
-    const { connectTimeoutMs, keepAliveTimeoutMs: idleMs, hosts, lookup } = options;
-    this.spares = new SpareConnections(origin, { connectTimeoutMs, idleMs, tls, hosts, lookup });
+    this.spares = this.newOpener();
+  }
+
+  /** After a change of TLS settings: connections that were opened with others end as soon as they have no request. */
+  renew(): void {
+    const { spares } = this;
+    if (spares.isOver(this.tls())) return;
+    this.spares = this.newOpener();
+    spares.close();
+    for (const connection of [...this.free]) this.remove(connection);
   }
 
   /** Sends a request over a connection, now or when one is free. */
@@ -153,6 +163,7 @@ export class ConnectionPool {
 
   private release(connection: Connection): void {
     if (!this.connections.has(connection)) return;
+    if (connection.opener !== undefined && connection.opener !== this.spares) return this.remove(connection);
     connection.isFree = true;
     this.free.push(connection);
     this.serveSoon();
@@ -187,14 +198,21 @@ export class ConnectionPool {
     connection.dispatch(request, request);
   }
 
+  private newOpener(): SpareConnections {
+    const { connectTimeoutMs, keepAliveTimeoutMs: idleMs, hosts, lookup } = this.options;
+    return new SpareConnections(this.origin, { connectTimeoutMs, idleMs, tls: this.tls(), hosts, lookup });
+  }
+
   private add(): Connection {
     const connection = new Connection(this.origin, {
-      connect: (target, callback) =>
+      connect: (target, callback) => {
+        connection.opener = this.spares;
         this.spares.connect(target, (...[error, socket]: Parameters<buildConnector.Callback>) => {
           if (error) return callback(error, null);
           connection.guard(socket);
           callback(null, socket);
-        }),
+        });
+      },
       keepAliveTimeout: this.options.keepAliveTimeoutMs,
       allowH2: false,
       // Each request has limits of its own.

@@ -1,6 +1,5 @@
-import { type Clock, settlesWithin } from '../../common/index.js';
+import { type Clock, type ServiceTls, settlesWithin } from '../../common/index.js';
 import { mayBeCalled, originOf, type ServiceInstance } from '../../model/index.js';
-import { ServiceTls } from '../tls.js';
 import { ConnectionPool, type PoolOptions } from './connection-pool.js';
 
 /** The most connections opened ahead of requests. */
@@ -9,7 +8,6 @@ const MAX_SPARES = 64;
 /** One connection pool per origin while it has an instance. Services with TLS settings of their own share no pool. */
 export class InstancePools {
   private readonly byOrigin = new Map<string, ConnectionPool>();
-  private readonly tls: ServiceTls;
   /** Avoids building the origin string for each request. */
   private byInstance = new WeakMap<ServiceInstance, ConnectionPool>();
   /** Pools of instances that are gone, until their requests have ended. */
@@ -18,8 +16,11 @@ export class InstancePools {
   constructor(
     private readonly options: PoolOptions,
     private readonly clock: Clock,
+    private readonly tls: ServiceTls,
   ) {
-    this.tls = new ServiceTls(options.tls);
+    tls.onRotated(() => {
+      for (const pool of this.byOrigin.values()) pool.renew();
+    });
   }
 
   of(to: ServiceInstance): ConnectionPool {
@@ -92,7 +93,8 @@ export class InstancePools {
     const key = this.keyOf(to);
     let pool = this.byOrigin.get(key);
     if (!pool) {
-      pool = new ConnectionPool(originOf(to), this.options, this.tls.of(to.serviceName));
+      const { serviceName } = to;
+      pool = new ConnectionPool(originOf(to), this.options, () => this.tls.of(serviceName));
       this.byOrigin.set(key, pool);
     }
     this.byInstance.set(to, pool);

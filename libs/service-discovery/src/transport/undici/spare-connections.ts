@@ -48,6 +48,11 @@ export class SpareConnections {
     return this.spares.size;
   }
 
+  /** Whether its connections are like those of other settings: of the same authorities and with the same certificate. */
+  isOver({ secureContext }: TlsSettings): boolean {
+    return this.options.tls.secureContext === secureContext;
+  }
+
   /** The connector of the pool. */
   readonly connect: Connector = (target, callback) => {
     // Another TLS name than that of the origin needs a connection of its own, unless one name is configured for all.

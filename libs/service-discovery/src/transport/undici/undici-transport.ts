@@ -4,12 +4,13 @@ import {
   type Cancellation,
   type Clock,
   ServiceDiscoveryError,
+  ServiceTls,
   SignalCancellation,
   systemClock,
   TimerWheel,
   TransportError,
 } from '../../common/index.js';
-import { HostPolicy, type ServiceInstance } from '../../model/index.js';
+import { type EventSink, HostPolicy, type ServiceInstance } from '../../model/index.js';
 import { isSpent, type OutgoingBody, outgoingBodyOf, release } from '../outgoing-body.js';
 import { targetOf } from '../request-target.js';
 import { type InstanceDelta, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
@@ -21,6 +22,8 @@ import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './op
 export interface UndiciTransportDeps {
   /** @default the system clock */
   clock?: Clock;
+  /** Receives what happens to the certificates of `tls`. @default none */
+  events?: EventSink;
   /** Where connections may go. @default everywhere but to forbidden hosts */
   hosts?: HostPolicy;
   /** @default the system's resolver */
@@ -35,6 +38,7 @@ export class UndiciTransport implements Transport {
   /** False in a subclass, which may add headers, until it says otherwise. */
   readonly sendsAsGiven: boolean;
   private readonly pools: InstancePools;
+  private readonly tls: ServiceTls;
   private readonly limits: BodyLimits;
   private closing: Promise<void> | undefined;
 
@@ -42,8 +46,9 @@ export class UndiciTransport implements Transport {
   constructor(options: UndiciTransportOptions = {}, deps: UndiciTransportDeps = {}) {
     this.sendsAsGiven = new.target === UndiciTransport;
     const resolved = resolveUndiciTransportOptions(options);
-    const { clock = systemClock, hosts = new HostPolicy(), lookup } = deps;
-    this.pools = new InstancePools({ ...resolved, hosts, lookup }, clock);
+    const { clock = systemClock, events, hosts = new HostPolicy(), lookup } = deps;
+    this.tls = new ServiceTls(resolved.tls, { clock, events, use: 'calls', path: 'transport.tls' });
+    this.pools = new InstancePools({ ...resolved, hosts, lookup }, clock, this.tls);
     const { bodyTimeoutMs: stallMs, maxResponseSize: maxBytes } = resolved;
     this.limits = { timers: new TimerWheel(clock, true), stallMs, maxBytes };
   }
@@ -75,6 +80,7 @@ export class UndiciTransport implements Transport {
 
   /** Waits for requests in flight, including bodies, for up to `closeTimeout`; then closes all connections. */
   close(): Promise<void> {
+    this.tls.close();
     this.closing ??= this.pools.close().finally(() => this.limits.timers.close());
     return this.closing;
   }
