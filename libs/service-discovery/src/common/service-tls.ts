@@ -74,6 +74,11 @@ export class ServiceTls {
     );
   }
 
+  /** Settings for what is no service. */
+  get settings(): TlsSettings {
+    return this.all;
+  }
+
   of(serviceName: string): TlsSettings {
     const own = this.services.get(serviceName);
     if (own || !this.namesService) return own ?? this.all;

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
-import { IDENTITY_RULE, identityCheck, isIdentity } from './tls-identity.js';
+import { IDENTITY_RULE, identityCheck, isIdentity, namesService } from './tls-identity.js';
 import { type OptionValidator } from './validation.js';
 import { withoutUndefined } from './without-undefined.js';
 
@@ -112,6 +112,20 @@ export function readTls(check: OptionValidator, path: string, given: unknown): T
   const ca = readAuthorities(check, `${path}.ca`, options.ca);
   const material = { servername, minVersion, rejectUnauthorized, identity, ca, ...readPair(check, path, options) };
   return overlayTls(check, path, {}, withoutUndefined(material));
+}
+
+/** Reads the options of connections to one server, which is no service. */
+export function readServerTls(check: OptionValidator, path: string, given: unknown): TlsByService {
+  if (given === undefined) return USUAL_TLS;
+  const all = readTls(check, path, given);
+  if (all.identity && namesService(all.identity)) {
+    check.problem(
+      `${path}.identity`,
+      all.identity,
+      'no {service}: the certificate is that of a server, and of no service',
+    );
+  }
+  return { all, services: new Map() };
 }
 
 /**

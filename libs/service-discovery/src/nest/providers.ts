@@ -193,7 +193,7 @@ function createStore(
   if (remote) {
     const onBadRecord: RemoteRegistryStoreDeps['onBadRecord'] = (service, instanceId, reason) =>
       events.emit('registry.trouble', { kind: 'bad_record', service, instanceId, reason });
-    return new RemoteRegistryStore(remote, { clock, onBadRecord });
+    return new RemoteRegistryStore(remote, { clock, onBadRecord, events });
   }
   if (redis) return createRedisStore({ ...redis, selfPreservation }, events, clock, random, timers);
   return new MemoryRegistryStore({ clock: timers.clockFor('expiry'), selfPreservation });

@@ -52,7 +52,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   preset: null,
   mode: null,
   registryUrl: null,
-  remote: ['path', 'token', 'headers', 'requestTimeout'],
+  remote: ['path', 'token', 'headers', 'requestTimeout', 'tls'],
   redis: [
     ...REDIS_SERVERS_OPTION_NAMES,
     ...Object.keys(DEFAULT_REDIS_REGISTRY_STORE_OPTIONS).filter((name) => name !== 'namespace'),

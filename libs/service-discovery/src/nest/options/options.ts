@@ -121,7 +121,7 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   mode?: ServiceDiscoveryMode;
   /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. */
   registryUrl?: string;
-  /** Connection to the remote registry: its `path` and `token`, additional `headers`, `requestTimeout`. */
+  /** Connection to the remote registry: its `path` and `token`, additional `headers`, `requestTimeout`, `tls`. */
   remote?: Omit<RemoteRegistryStoreOptions, 'url'>;
   /**
    * The Redis that holds the registry, and the connection to it; `SERVICE_DISCOVERY_REDIS_URL` sets its `url`.

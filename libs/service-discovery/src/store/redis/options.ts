@@ -1,7 +1,7 @@
 import {
   type Duration,
   OptionValidator,
-  readTls,
+  readServerTls,
   type TlsOptions,
   toTlsSettings,
   withoutPassword,
@@ -138,7 +138,7 @@ function checkServers(given: Omit<RedisServersOptions, 'client'>, check: OptionV
   const isWrong = 'expected' in address;
   if (isWrong) check.problem('url', withoutPassword(url), `${address.expected}, or a client`);
   const problems = check.problems.length;
-  const material = tls === undefined ? {} : readTls(check, 'tls', tls);
+  const { all: material } = readServerTls(check, 'tls', tls);
   if (tls !== undefined && check.problems.length === problems && !isWrong && !address.tls) {
     check.problem('tls', 'options', 'a rediss URL: the URL given does not use TLS');
   }

@@ -1,10 +1,13 @@
 import {
   isRecord,
   OptionValidator,
+  readServerTls,
   readTokens,
   TOKENS_RULE,
   withMaskedPassword,
   type Duration,
+  type TlsByService,
+  type TlsOptions,
 } from '../../common/index.js';
 
 /** Headers for every request, or a function that returns them for each request, for example with a renewed token. */
@@ -32,13 +35,15 @@ export interface RemoteRegistryStoreOptions {
   headers?: RegistryHeaders;
   /** The timeout of a request and of opening a watch: 1 ms to 10 minutes. @default '5s' */
   requestTimeout?: Duration;
+  /** For an `https` URL: a CA of your own, a client certificate, whose certificate to expect. @default the CAs that Node trusts */
+  tls?: TlsOptions;
 }
 
 export const DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS = {
   path: 'service-discovery',
   headers: {} as RegistryHeaders,
   requestTimeout: '5s' as Duration,
-} satisfies Omit<RemoteRegistryStoreOptions, 'url' | 'token'>;
+} satisfies Omit<RemoteRegistryStoreOptions, 'url' | 'token' | 'tls'>;
 
 export interface ResolvedRemoteRegistryStoreOptions {
   /** `http://registry:3000` */
@@ -47,6 +52,7 @@ export interface ResolvedRemoteRegistryStoreOptions {
   readonly basePath: string;
   readonly headers: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
   readonly requestTimeoutMs: number;
+  readonly tls: TlsByService;
 }
 
 /**
@@ -59,8 +65,8 @@ export function resolveRemoteRegistryStoreOptions(
   path = '',
 ): ResolvedRemoteRegistryStoreOptions {
   const check = new OptionValidator(path);
-  const { url, token, ...rest } = options;
-  const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS, ['url', 'token']);
+  const { url, token, tls, ...rest } = options;
+  const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS, ['url', 'token', 'tls']);
   const base = baseOf(url);
   if (!base) {
     check.problem(
@@ -78,13 +84,22 @@ export function resolveRemoteRegistryStoreOptions(
   if (typeof headers !== 'function' && !isHeaders(headers)) {
     check.problem('headers', typeof headers, 'an object of header names and texts, or a function that makes one');
   }
+  if (tls !== undefined && base?.protocol === 'http:') {
+    check.problem(
+      'tls',
+      'options',
+      `a URL that begins with https, which ${base.origin} does not: write https://, or leave tls out`,
+    );
+  }
   const requestTimeoutMs = check.duration('requestTimeout', given.requestTimeout, { minMs: 1, maxMs: 600_000 });
+  const material = readServerTls(check, 'tls', tls);
   check.throwIfAny();
   return {
     origin: base?.origin ?? '',
     basePath: `${base?.pathname.replace(/\/+$/, '') ?? ''}/${given.path}`,
     headers: withToken(tokens?.[0], typeof headers === 'function' ? headers : () => headers),
     requestTimeoutMs,
+    tls: material,
   };
 }
 

@@ -4,8 +4,12 @@ import {
   raceAbort,
   RegistryUnavailableError,
   ServiceDiscoveryError,
+  ServiceTls,
+  tlsFailure,
+  unansweredHint,
   type Clock,
 } from '../../common/index.js';
+import { type EventSink } from '../../model/index.js';
 import { type ResolvedRemoteRegistryStoreOptions } from './options.js';
 import { toError } from './refusal.js';
 
@@ -28,19 +32,21 @@ export type OpenAnswer = Dispatcher.ResponseData;
  * `RegistryUnavailableError`.
  */
 export class RegistryHttp {
-  private readonly pool: Pool;
+  private readonly tls: ServiceTls;
+  private pool: Pool;
+  /** Pools over certificates that were rotated, until their requests and watches have ended. */
+  private readonly retired = new Set<Pool>();
+  private wasAnswered = false;
   private closed = false;
 
   constructor(
     private readonly options: ResolvedRemoteRegistryStoreOptions,
     private readonly clock: Clock,
+    events?: EventSink,
   ) {
-    this.pool = new Pool(options.origin, {
-      connectTimeout: options.requestTimeoutMs,
-      // `within` bounds requests as a whole, and watches have a limit of silence.
-      headersTimeout: 0,
-      bodyTimeout: 0,
-    });
+    this.tls = new ServiceTls(options.tls, { clock, events, use: 'registry', path: 'remote.tls' });
+    this.pool = this.newPool();
+    this.tls.onRotated(() => this.renewPool());
   }
 
   /** The URL of the registry, for error messages. */
@@ -73,7 +79,25 @@ export class RegistryHttp {
   /** Closes all connections, including those in use. */
   async close(): Promise<void> {
     this.closed = true;
-    await this.pool.destroy();
+    this.tls.close();
+    await Promise.all([this.pool, ...this.retired].map((pool) => pool.destroy()));
+  }
+
+  private newPool(): Pool {
+    return new Pool(this.options.origin, {
+      connect: { ...this.tls.settings },
+      connectTimeout: this.options.requestTimeoutMs,
+      // `within` bounds requests as a whole, and watches have a limit of silence.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  private renewPool(): void {
+    const { pool } = this;
+    this.pool = this.newPool();
+    this.retired.add(pool);
+    void pool.close().finally(() => this.retired.delete(pool));
   }
 
   private async within<T>(stop: AbortController, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
@@ -102,19 +126,26 @@ export class RegistryHttp {
   ): Promise<OpenAnswer> {
     const headers: Record<string, string> = { ...(await this.options.headers()), accept };
     if (body !== undefined) headers['content-type'] = 'application/json';
-    return this.pool.request({
+    const answer = await this.pool.request({
       method,
       path: this.options.basePath + path,
       headers,
       body: body === undefined ? undefined : JSON.stringify(body),
       signal,
     });
+    this.wasAnswered = true;
+    return answer;
   }
 
   private unavailable(cause: unknown): ServiceDiscoveryError {
     if (cause instanceof ServiceDiscoveryError) return cause;
-    const reason = this.closed ? 'the store is closed' : messageOf(cause);
+    const reason = this.closed ? 'the store is closed' : this.reasonOf(cause);
     return new RegistryUnavailableError(`The registry at ${this.url} cannot be reached: ${reason}`, { cause });
+  }
+
+  private reasonOf(cause: unknown): string {
+    const mayBeRefused = !this.wasAnswered && this.options.origin.startsWith('https:');
+    return tlsFailure(cause) ?? messageOf(cause) + (mayBeRefused ? unansweredHint(cause) : '');
   }
 }
 

@@ -1,6 +1,7 @@
 import { LeaseLostError, onAbort, systemClock, type Clock } from '../../common/index.js';
 import {
   type Change,
+  type EventSink,
   type HealthDetail,
   type HealthStatus,
   type InstanceKey,
@@ -25,6 +26,8 @@ export interface RemoteRegistryStoreDeps {
   clock?: Clock;
   /** Called for each instance of a watch that is not valid, and is skipped. @default none */
   onBadRecord?: OnBadRecord;
+  /** Receives what happens to the certificates of `tls`. @default none */
+  events?: EventSink;
 }
 
 /** Leases per request, so that the body stays well below the registry's limit. */
@@ -49,7 +52,7 @@ export class RemoteRegistryStore implements RegistryStore {
   constructor(options: RemoteRegistryStoreOptions, deps: RemoteRegistryStoreDeps = {}) {
     this.clock = deps.clock ?? systemClock;
     this.onBadRecord = deps.onBadRecord;
-    this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), this.clock);
+    this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), this.clock, deps.events);
   }
 
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
