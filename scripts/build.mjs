@@ -11,6 +11,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { transformFile } from '@swc/core';
+import { bundle } from './bundle.mjs';
 
 const root = dirname(import.meta.dirname);
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
@@ -29,7 +30,7 @@ const parts = [
   {
     name: 'libs/service-discovery',
     project: 'libs/service-discovery/tsconfig.build.json',
-    commonjs: true,
+    isLibrary: true,
     copies: [
       'libs/service-discovery/package.json',
       'libs/service-discovery/openapi.json',
@@ -47,14 +48,14 @@ const parts = [
   { name: 'conformance', project: 'conformance/tsconfig.build.json', copies: [] },
 ];
 
-async function build({ name, project, commonjs, copies }) {
+async function build({ name, project, isLibrary, copies }) {
   const target = resolve(values.out, name);
   const fresh = `${target}.${process.pid}.new`;
   const old = `${target}.${process.pid}.old`;
   try {
     await mkdir(fresh, { recursive: true });
     await run(tsc, ['--project', join(root, project), '--outDir', fresh, '--noCheck', String(values['no-check'])]);
-    if (commonjs) await addCommonJs(fresh);
+    if (isLibrary) await packAsLibrary(fresh);
     for (const path of copies) await cp(join(root, path), join(fresh, path.split('/').at(-1)), { recursive: true });
     await rename(target, old).catch((error) => {
       if (error.code !== 'ENOENT') throw error;
@@ -62,6 +63,19 @@ async function build({ name, project, commonjs, copies }) {
     await rename(fresh, target);
   } finally {
     await Promise.all([fresh, old].map((directory) => rm(directory, { recursive: true, force: true })));
+  }
+}
+
+/** Replaces the compiled modules by bundles, as ES modules and as CommonJS. Declarations stay as they are. */
+async function packAsLibrary(directory) {
+  const modules = `${directory}.modules`;
+  try {
+    await rename(directory, modules);
+    await cp(modules, directory, { recursive: true, filter: (path) => !path.endsWith('.js') });
+    await bundle(modules, directory);
+    await addCommonJs(directory);
+  } finally {
+    await rm(modules, { recursive: true, force: true });
   }
 }
 

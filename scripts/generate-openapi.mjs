@@ -1,8 +1,8 @@
-/** Writes the OpenAPI document of the REST API, as described by the built library, to the file in the package. */
+/** Writes the OpenAPI document of the REST API, as described by the compiled sources, to the file in the package. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { format, resolveConfig } from 'prettier';
-import { openApiDocument } from '../dist/libs/service-discovery/nest/rest/openapi/document.js';
+import { openApiDocument } from '../dist/modules/nest/rest/openapi/document.js';
 
 const library = join(import.meta.dirname, '../libs/service-discovery');
 const target = join(library, 'openapi.json');

@@ -1,8 +1,8 @@
-/** Writes the rows of docs/reference/configuration.md that follow from the option groups of the built library. */
+/** Writes the rows of docs/reference/configuration.md that follow from the option groups of the compiled sources. */
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { variableFor } from '../dist/libs/service-discovery/nest/options/environment.js';
-import { OPTION_GROUPS } from '../dist/libs/service-discovery/nest/options/known-options.js';
+import { variableFor } from '../dist/modules/nest/options/environment.js';
+import { OPTION_GROUPS } from '../dist/modules/nest/options/known-options.js';
 import { readDocstrings, withOptionRows } from './option-tables.mjs';
 
 const root = join(import.meta.dirname, '..');

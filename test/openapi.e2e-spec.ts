@@ -3,11 +3,11 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { RequestMethod } from '@nestjs/common';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { getMetadataStorage } from 'class-validator';
 import { CircuitDto } from '../libs/service-discovery/src/nest/rest/dto/circuit.dto.js';
 import { DiscoverQuery } from '../libs/service-discovery/src/nest/rest/dto/discover.query.js';
 import { ExplainQuery } from '../libs/service-discovery/src/nest/rest/dto/explain.query.js';
 import { HealthQuery } from '../libs/service-discovery/src/nest/rest/dto/health.query.js';
+import { loadClassValidator } from '../libs/service-discovery/src/nest/rest/dto/rule.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from '../libs/service-discovery/src/nest/rest/dto/lease.dto.js';
 import { RegisterServiceDto } from '../libs/service-discovery/src/nest/rest/dto/register-service.dto.js';
 import { HealthDto, StatusDto } from '../libs/service-discovery/src/nest/rest/dto/status.dto.js';
@@ -44,7 +44,8 @@ describe('openapi.json', () => {
     expect(described.sort()).toEqual(routes.sort());
   });
 
-  const fieldsOf = (dto: new () => object): string[] => {
+  const fieldsOf = async (dto: new () => object): Promise<string[]> => {
+    const { getMetadataStorage } = await loadClassValidator();
     const rules = getMetadataStorage().getTargetValidationMetadatas(dto, '', false, false);
     return [...new Set(rules.map(({ propertyName }) => propertyName))].sort();
   };
@@ -57,8 +58,8 @@ describe('openapi.json', () => {
     ['HealthReport', HealthDto],
     ['CircuitCommand', CircuitDto],
     ['WatchScope', WatchDto],
-  ] as const)('has the fields that a body may have (%s)', (name, dto) => {
-    expect(Object.keys(SCHEMAS[name].properties ?? {}).sort()).toEqual(fieldsOf(dto));
+  ] as const)('has the fields that a body may have (%s)', async (name, dto) => {
+    expect(Object.keys(SCHEMAS[name].properties ?? {}).sort()).toEqual(await fieldsOf(dto));
   });
 
   it.each([
@@ -67,8 +68,8 @@ describe('openapi.json', () => {
     ['aggregatedHealth', HealthQuery],
     ['deregister', DeregisterQuery],
     ['watch', WatchQuery],
-  ])('has all query parameters (%s)', (name, dto) => {
-    expect(Object.keys(OPERATIONS[name]?.query ?? {}).sort()).toEqual(fieldsOf(dto));
+  ])('has all query parameters (%s)', async (name, dto) => {
+    expect(Object.keys(OPERATIONS[name]?.query ?? {}).sort()).toEqual(await fieldsOf(dto));
   });
 });
 

@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import semver from 'semver';
@@ -269,6 +270,55 @@ describe('the built package', () => {
     await writeFile(script, source);
     const { stderr } = await exec(process.execPath, [script]);
     expect(stderr.trim()).toBe(isLoaded ? 'ioredis' : '');
+  });
+
+  it('loads few files of its own, and only the packages that every call needs', async () => {
+    const script = join(built.consumer, 'loaded.mjs');
+    const hook = `export async function load(url, context, next) {
+      process._rawDebug(url);
+      return next(url, context);
+    }`;
+    const source = `
+      ${hiding('@nestjs/schedule', '@nestjs/terminus', '@nestjs/axios', 'axios')}
+      import { createRequire } from 'node:module';
+      import { pathToFileURL } from 'node:url';
+      register(${JSON.stringify(`data:text/javascript,${encodeURIComponent(hook)}`)});
+      const { cache } = createRequire(import.meta.url);
+      const step = (name) => {
+        for (const file of Object.keys(cache)) process._rawDebug(pathToFileURL(file).href);
+        process._rawDebug('step ' + name);
+      };
+      await import('reflect-metadata');
+      await import('@nestjs/common');
+      const { NestFactory } = await import('@nestjs/core');
+      await import('@nestjs/platform-express');
+      step('nest');
+      const { ServiceDiscoveryModule } = await import('nest-service-discovery');
+      step('imported');
+      const imports = [ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false })];
+      const app = await NestFactory.create({ module: class App {}, imports }, { logger: false });
+      await app.init();
+      step('initialised');
+      await app.close();
+    `;
+    await writeFile(script, source);
+    const { stderr } = await exec(process.execPath, [script]);
+    const [nest, imported, initialised] = stderr.split(/^step .*$/m).map((step) => step.trim().split('\n'));
+    const packagesOf = (...steps: readonly (readonly string[])[]): string[] =>
+      [...new Set(steps.flat().flatMap((url) => /.*\/node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(url)?.[1] ?? []))].sort();
+    const added = (...steps: readonly (readonly string[])[]): string[] =>
+      packagesOf(...steps).filter((name) => !packagesOf(nest!).includes(name));
+    const ownFiles = (urls: readonly string[]): string[] =>
+      [...new Set(urls.filter((url) => url.startsWith(pathToFileURL(built.package).href)))].map((url) => basename(url));
+    // Express has ipaddr.js loaded before.
+    expect(added(imported!)).toEqual(['semver', 'undici']);
+    expect(added(imported!, initialised!)).toEqual(['semver', 'undici']);
+    expect(ownFiles([...imported!, ...initialised!]).sort()).toEqual([
+      'core.js',
+      'index.js',
+      'nest.js',
+      'rolldown-runtime.js',
+    ]);
   });
 
   it.each(['', '/axios', '/core', '/testing'])(

@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { tableOf } from '../support/table.js';
 import { ClientProcess } from './client/client-process.js';
 import { type WarmUp } from './client/load.js';
@@ -58,10 +60,19 @@ function reportOf(functions: readonly ProfiledFunction[]): string {
 }
 
 function rowsOf(functions: readonly ProfiledFunction[]): string[][] {
-  return functions.slice(0, HEAVIEST).map(({ name, url, line, share }) => {
-    const file = url.replace(/^.*\/(?:libs\/service-discovery|node_modules)\//, '');
-    return [name, url === '' ? '' : `${file}:${line}`, percent(share)];
-  });
+  return functions.slice(0, HEAVIEST).map((one) => [one.name, whereOf(one), percent(one.share)]);
+}
+
+function whereOf(one: ProfiledFunction): string {
+  if (one.url === '') return '';
+  const at = `${one.url.replace(/^.*\/(?:libs\/service-discovery|node_modules)\//, '')}:${one.line}`;
+  return ownerOf(one) === OWNERS[0]![0] ? `${bundledModule(one)} (${at})` : at;
+}
+
+/** The module that a function of this library comes from: in a bundle, its path stands above its code. */
+function bundledModule({ url, line }: ProfiledFunction): string {
+  const above = readFileSync(fileURLToPath(url), 'utf8').split('\n').slice(0, line);
+  return above.findLast((text) => /^\/\/ \S+\.js$/.test(text))?.slice(3) ?? '?';
 }
 
 function ownerOf({ url }: ProfiledFunction): string {

@@ -118,7 +118,7 @@ function option<Given, Value>(
 export function number(spec: NumberRange & { default: number }): Option<number, number, 'default'>;
 export function number(spec: NumberRange): Option<number, number, 'required'>;
 export function number(spec: NumberRange & { default?: number }): Option<number, number> {
-  const range = rangeOf(spec.min, spec.max, (value) => value.toLocaleString('en'));
+  const range = rangeOf(spec.min, spec.max, formatNumber);
   return option(spec.default, range, (value, path, check) => check.number(path, value, spec));
 }
 
@@ -213,6 +213,11 @@ export function required<Given, Value = Given>(spec: {
   readonly read: Option<Given, Value>['read'];
 }): Option<Given, Value, 'required'> {
   return { default: undefined, ...spec, presence: 'required' };
+}
+
+/** With commas between thousands. `toLocaleString` would load ICU's data as the package is imported. */
+function formatNumber(value: number): string {
+  return Number.isInteger(value) ? String(value).replace(/\B(?=(\d{3})+$)/g, ',') : String(value);
 }
 
 function rangeOf(min = -Infinity, max = Infinity, format: (value: number) => string): string {

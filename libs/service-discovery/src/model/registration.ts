@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
-import semver from 'semver';
+import validVersion from 'semver/functions/valid.js';
 import {
   elementsOf,
   InvalidInstanceError,
@@ -259,7 +259,7 @@ export function toInstance(
 /** Undefined if it is not a semantic version. */
 function versionOf(value: unknown): string | undefined {
   if (!isText(value) || value.length > 128) return undefined;
-  return semver.valid(value) ?? undefined;
+  return validVersion(value) ?? undefined;
 }
 
 /** Whether two instances have equal registrations. */

@@ -1,6 +1,5 @@
-import { type Registry } from 'prom-client';
 import { type RegistrySnapshot } from '../model/index.js';
-import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
+import { type ScrapedValue, ServiceMetric } from './scraped-metric.js';
 
 /** The count of one instance for one value of the other label. */
 interface Series {
@@ -11,16 +10,15 @@ interface Series {
 type SeriesByInstance = Map<string, Series[]>;
 
 /** A counter with the labels `service`, `instance` and one more. The series of an instance are removed with it. */
-export class InstanceCounter extends ScrapedMetric<SeriesByInstance> {
+export class InstanceCounter extends ServiceMetric<SeriesByInstance> {
   readonly type = 'counter';
 
   constructor(
     name: string,
     help: string,
     private readonly label: string,
-    registry: Registry,
   ) {
-    super(name, help, registry);
+    super(name, help);
   }
 
   increment(service: string, instance: string, value: string): void {

@@ -1,10 +1,11 @@
-import { Counter, Registry } from 'prom-client';
+import { type Metric, type Registry } from 'prom-client';
 import { isRecord, OptionValidator, systemClock, type Clock } from '../common/index.js';
 import { REGISTRY_TROUBLE_KINDS, type EventName, type InstanceKey } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
-import { gaugeRegistry, type MetricsSource } from './registry-gauges.js';
-import { type ScrapedMetric } from './scraped-metric.js';
+import { LabelCounter } from './label-counter.js';
+import { type MetricsSource, registryGauges } from './registry-gauges.js';
+import { type ScrapedMetric, type ServiceMetric } from './scraped-metric.js';
 import { ServiceCounter } from './service-counter.js';
 import { ServiceHistogram } from './service-histogram.js';
 
@@ -34,6 +35,9 @@ export const DEFAULT_DURATION_BUCKETS: readonly number[] = [
 
 export const DEFAULT_METRICS_PREFIX = 'service_discovery_';
 
+/** That of prom-client's registries unless they are told otherwise. */
+const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
+
 /**
  * The service label of calls to unregistered names. Such names may come from user input, and each would become a
  * permanent series. No service can have this name.
@@ -48,10 +52,12 @@ export const SERIES_KEPT_MS = 600_000;
 
 /** Prometheus metrics, computed from the events of the bus and, at each scrape, from the snapshot of the registry. */
 export class DiscoveryMetrics {
-  private readonly registry: Registry;
-  private readonly names: string[] = [];
+  /** The registry of the app, or that of this object once it is scraped. */
+  private registry: Registry | undefined;
+  /** By name, which a registry in OpenMetrics format changes in the metric. */
+  private readonly all = new Map<string, ScrapedMetric>();
   private readonly subscriptions: (() => void)[] = [];
-  private readonly perService: ScrapedMetric<unknown>[] = [];
+  private readonly perService: ServiceMetric<unknown>[] = [];
   private readonly perInstance: InstanceCounter[] = [];
   private readonly clock: Clock;
   /** When the last instance to leave a service left, oldest first. */
@@ -69,52 +75,54 @@ export class DiscoveryMetrics {
   ) {
     validateDiscoveryMetricsOptions(options);
     this.clock = deps.clock ?? systemClock;
-    this.registry = options.registry ?? new Registry();
     this.countInstances();
     this.countTroubles();
     this.countCircuits();
     this.countEjections();
     this.countCalls();
-    if (source) gaugeRegistry(source, this.registry, (rest) => this.name(rest));
+    if (source) for (const gauge of registryGauges(source, (rest) => this.name(rest))) this.add(gauge);
+    if (options.registry) this.register(options.registry);
   }
 
   /** The `Content-Type` of a scrape. */
   get contentType(): string {
-    return this.registry.contentType;
+    return this.options.registry?.contentType ?? PROMETHEUS_CONTENT_TYPE;
   }
 
   /** All metrics of the registry in Prometheus's text format. */
-  metrics(): Promise<string> {
+  async metrics(): Promise<string> {
     // A late event, such as the end of a call in flight, brings back the series of an instance that has left.
     if (this.source?.snapshot.ready) {
       for (const counter of this.perInstance) counter.retain(this.source.snapshot);
     }
     this.forgetServices();
-    return this.registry.metrics();
+    return (this.registry ?? (await this.createRegistry())).metrics();
   }
 
   /** Stops counting and removes the metrics from the registry. */
   close(): void {
     for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
-    for (const name of this.names.splice(0)) this.registry.removeSingleMetric(name);
+    for (const name of this.all.keys()) this.registry?.removeSingleMetric(name);
+    this.all.clear();
   }
 
   private countInstances(): void {
-    const registrations = this.counter('registrations_total', 'Registrations, first and repeated');
-    const deregistrations = this.counter('deregistrations_total', 'Instances that left, by reason', ['reason']);
+    const registrations = this.labelCounter('registrations_total', 'Registrations, first and repeated');
+    const deregistrations = this.labelCounter('deregistrations_total', 'Instances that left, by reason', {
+      name: 'reason',
+      values: ['deregistered', 'expired'],
+    });
     const checks = this.serviceCounter('health_checks_total', 'Health checks, by result', 'result');
-    // Present from the start, so that rates include the first event.
-    for (const reason of ['deregistered', 'expired']) deregistrations.inc({ reason }, 0);
 
     const holds = this.serviceCounter('expiry_holds_total', 'Times that expiry of a service was held');
     this.on('expiry.held', ({ service }) => holds.increment(service));
-    this.on('instance.registered', () => registrations.inc());
+    this.on('instance.registered', () => registrations.increment());
     this.on('instance.deregistered', ({ key }) => {
-      deregistrations.inc({ reason: 'deregistered' });
+      deregistrations.increment('deregistered');
       this.forget(key);
     });
     this.on('instance.expired', ({ key }) => {
-      deregistrations.inc({ reason: 'expired' });
+      deregistrations.increment('expired');
       this.forget(key);
     });
     this.on('health.checked', ({ key, passed, skipped }) =>
@@ -123,11 +131,12 @@ export class DiscoveryMetrics {
   }
 
   private countTroubles(): void {
-    const troubles = this.counter('registry_troubles_total', 'Problems in the registry that were skipped or repaired', [
-      'kind',
-    ]);
-    for (const kind of REGISTRY_TROUBLE_KINDS) troubles.inc({ kind }, 0);
-    this.on('registry.trouble', ({ kind }) => troubles.inc({ kind }));
+    const troubles = this.labelCounter(
+      'registry_troubles_total',
+      'Problems in the registry that were skipped or repaired',
+      { name: 'kind', values: REGISTRY_TROUBLE_KINDS },
+    );
+    this.on('registry.trouble', ({ kind }) => troubles.increment(kind));
   }
 
   private countCircuits(): void {
@@ -210,27 +219,47 @@ export class DiscoveryMetrics {
     this.subscriptions.push(this.bus.on(type, listener));
   }
 
-  private counter(name: string, help: string, labelNames: string[] = []): Counter {
-    return new Counter({ name: this.name(name), help, labelNames, registers: [this.registry] });
+  private labelCounter<Value extends string>(
+    name: string,
+    help: string,
+    label?: { readonly name: string; readonly values: readonly Value[] },
+  ): LabelCounter<Value> {
+    return this.add(new LabelCounter(this.name(name), help, label));
   }
 
   private serviceCounter(name: string, help: string, ...labels: [first?: string, second?: string]): ServiceCounter {
-    return this.ofServices(new ServiceCounter(this.name(name), help, labels, this.registry));
+    return this.ofServices(new ServiceCounter(this.name(name), help, labels));
   }
 
   private histogram(name: string, help: string, label: string, buckets: readonly number[]): ServiceHistogram {
-    return this.ofServices(new ServiceHistogram(this.name(name), help, label, buckets, this.registry));
+    return this.ofServices(new ServiceHistogram(this.name(name), help, label, buckets));
   }
 
   private instanceCounter(name: string, help: string, label: string): InstanceCounter {
-    const counter = this.ofServices(new InstanceCounter(this.name(name), help, label, this.registry));
+    const counter = this.ofServices(new InstanceCounter(this.name(name), help, label));
     this.perInstance.push(counter);
     return counter;
   }
 
-  private ofServices<Metric extends ScrapedMetric<unknown>>(metric: Metric): Metric {
+  private ofServices<Of extends ServiceMetric<unknown>>(metric: Of): Of {
     this.perService.push(metric);
+    return this.add(metric);
+  }
+
+  private add<Added extends ScrapedMetric>(metric: Added): Added {
+    this.all.set(metric.name, metric);
     return metric;
+  }
+
+  /** Loads prom-client, which a process that is never scraped does without. */
+  private async createRegistry(): Promise<Registry> {
+    const { Registry } = await import('prom-client');
+    return this.registry ?? this.register(new Registry());
+  }
+
+  private register(registry: Registry): Registry {
+    for (const metric of this.all.values()) registry.registerMetric(metric as unknown as Metric);
+    return (this.registry = registry);
   }
 
   private forget({ serviceName, instanceId }: InstanceKey): void {
@@ -256,9 +285,7 @@ export class DiscoveryMetrics {
   }
 
   private name(rest: string): string {
-    const name = (this.options.prefix ?? DEFAULT_METRICS_PREFIX) + rest;
-    this.names.push(name);
-    return name;
+    return (this.options.prefix ?? DEFAULT_METRICS_PREFIX) + rest;
   }
 }
 

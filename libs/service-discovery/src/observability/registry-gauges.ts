@@ -1,5 +1,5 @@
-import { Gauge, type Registry } from 'prom-client';
 import { type InstanceStatus, type RegistrySnapshot } from '../model/index.js';
+import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
 
 /** The source of the gauges, read at each scrape; `ServiceRegistry` implements it. */
 export interface MetricsSource {
@@ -12,43 +12,52 @@ export interface MetricsSource {
 
 const STATUSES: readonly InstanceStatus[] = ['healthy', 'unhealthy', 'unknown', 'maintenance', 'draining'];
 
+/** A gauge that is read at each scrape. */
+class ScrapedGauge extends ScrapedMetric {
+  readonly type = 'gauge';
+
+  constructor(
+    name: string,
+    help: string,
+    protected readonly values: () => ScrapedValue[],
+  ) {
+    super(name, help);
+  }
+
+  /** It keeps nothing. */
+  override reset(): void {}
+}
+
 /**
- * Adds gauges that show the registry at each scrape.
+ * Gauges that show the registry.
  * @param nameOf returns the full name of a metric
  */
-export function gaugeRegistry(source: MetricsSource, registry: Registry, nameOf: (rest: string) => string): void {
-  const registers = [registry];
-  const gauge = (rest: string, help: string, read: () => number): void => {
-    const created: Gauge = new Gauge({ name: nameOf(rest), help, registers, collect: () => created.set(read()) });
-  };
-  gauge('services', 'Services with at least one instance', () => source.snapshot.services.size);
-  gauge('registry_snapshot_age_seconds', 'Age of the snapshot that is served', () => source.ageMs() / 1_000);
-  gauge('registry_connected', '1 while the registry can be reached', () => (source.snapshot.connected ? 1 : 0));
-  gauge('registry_writable', '1 while the registry can be reached and accepts writes', () => {
-    const { connected, writeRefusal } = source.snapshot;
-    return connected && writeRefusal === undefined ? 1 : 0;
-  });
-  const held: Gauge = new Gauge({
-    name: nameOf('expiry_held_instances'),
-    help: 'Instances missing heartbeats, of services whose expiry is held',
-    labelNames: ['service'],
-    registers,
-    collect: () => {
-      held.reset();
-      for (const [service, { overdue }] of source.snapshot.expiryHolds) held.set({ service }, overdue);
-    },
-  });
-  gauge('registry_offline_writes', 'Instances with changes waiting for the registry', () => source.offlineWrites ?? 0);
-  const instances: Gauge = new Gauge({
-    name: nameOf('instances'),
-    help: 'Instances, by effective status',
-    labelNames: ['status'],
-    registers,
-    collect: () => {
+export function registryGauges(source: MetricsSource, nameOf: (rest: string) => string): ScrapedMetric[] {
+  const gauge = (rest: string, help: string, values: () => ScrapedValue[]): ScrapedGauge =>
+    new ScrapedGauge(nameOf(rest), help, values);
+  const single = (rest: string, help: string, read: () => number): ScrapedGauge =>
+    gauge(rest, help, () => [{ value: read(), labels: {} }]);
+  return [
+    single('services', 'Services with at least one instance', () => source.snapshot.services.size),
+    single('registry_snapshot_age_seconds', 'Age of the snapshot that is served', () => source.ageMs() / 1_000),
+    single('registry_connected', '1 while the registry can be reached', () => (source.snapshot.connected ? 1 : 0)),
+    single('registry_writable', '1 while the registry can be reached and accepts writes', () => {
+      const { connected, writeRefusal } = source.snapshot;
+      return connected && writeRefusal === undefined ? 1 : 0;
+    }),
+    gauge('expiry_held_instances', 'Instances missing heartbeats, of services whose expiry is held', () =>
+      [...source.snapshot.expiryHolds].map(([service, { overdue }]) => ({ value: overdue, labels: { service } })),
+    ),
+    single(
+      'registry_offline_writes',
+      'Instances with changes waiting for the registry',
+      () => source.offlineWrites ?? 0,
+    ),
+    gauge('instances', 'Instances, by effective status', () => {
       const counts = countByStatus(source.snapshot);
-      for (const status of STATUSES) instances.set({ status }, counts.get(status) ?? 0);
-    },
-  });
+      return STATUSES.map((status) => ({ value: counts.get(status) ?? 0, labels: { status } }));
+    }),
+  ];
 }
 
 function countByStatus(snapshot: RegistrySnapshot): Map<InstanceStatus, number> {

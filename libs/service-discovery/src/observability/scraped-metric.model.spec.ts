@@ -1,14 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { AggregatorRegistry, Counter, Histogram, Registry } from 'prom-client';
+import { AggregatorRegistry, Counter, Histogram, type Metric, Registry } from 'prom-client';
 import { modelRuns } from '../../../../test/support/model-runs.js';
 import { InstanceCounter } from './instance-counter.js';
+import { LabelCounter } from './label-counter.js';
 import { ServiceCounter } from './service-counter.js';
 import { ServiceHistogram } from './service-histogram.js';
 
 const BOUNDS = [0.001, 0.01, 0.5, 10];
 
 interface Counts {
+  registered(): void;
   picked(service: string, instance: string, strategy: string): void;
   refused(service: string): void;
   completed(service: string, result: string, code: string, seconds: number): void;
@@ -16,11 +18,16 @@ interface Counts {
 
 /** Our metrics. */
 function count(registry: Registry): Counts {
-  const picks = new InstanceCounter('picks_total', 'Picks', 'strategy', registry);
-  const refusals = new ServiceCounter('refusals_total', 'Refusals', [], registry);
-  const calls = new ServiceCounter('calls_total', 'Calls "\\\n"', ['result', 'code'], registry);
-  const durations = new ServiceHistogram('duration_seconds', 'Duration', 'result', BOUNDS, registry);
+  const registrations = new LabelCounter('registrations_total', 'Registrations');
+  const picks = new InstanceCounter('picks_total', 'Picks', 'strategy');
+  const refusals = new ServiceCounter('refusals_total', 'Refusals', []);
+  const calls = new ServiceCounter('calls_total', 'Calls "\\\n"', ['result', 'code']);
+  const durations = new ServiceHistogram('duration_seconds', 'Duration', 'result', BOUNDS);
+  for (const metric of [registrations, picks, refusals, calls, durations]) {
+    registry.registerMetric(metric as unknown as Metric);
+  }
   return {
+    registered: () => registrations.increment(),
     picked: (service, instance, strategy) => picks.increment(service, instance, strategy),
     refused: (service) => refusals.increment(service),
     completed: (service, result, code, seconds) => {
@@ -33,6 +40,7 @@ function count(registry: Registry): Counts {
 /** The same metrics by prom-client. */
 function countWithPromClient(registry: Registry): Counts {
   const registers = [registry];
+  const registrations = new Counter({ name: 'registrations_total', help: 'Registrations', registers });
   const picks = new Counter({
     name: 'picks_total',
     help: 'Picks',
@@ -54,6 +62,7 @@ function countWithPromClient(registry: Registry): Counts {
     registers,
   });
   return {
+    registered: () => registrations.inc(),
     picked: (service, instance, strategy) => picks.inc({ service, instance, strategy }),
     refused: (service) => refusals.inc({ service }),
     completed: (service, result, code, seconds) => {
@@ -64,6 +73,7 @@ function countWithPromClient(registry: Registry): Counts {
 }
 
 type Step =
+  | { readonly kind: 'registered' }
   | { readonly kind: 'picked'; readonly service: string; readonly instance: string; readonly strategy: string }
   | { readonly kind: 'refused'; readonly service: string }
   | { readonly kind: 'completed'; readonly service: string; readonly code: string; readonly seconds: number }
@@ -71,6 +81,7 @@ type Step =
 
 const service = fc.constantFrom('users', 'orders', 'a "quoted"\\one\n');
 const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 1, arbitrary: fc.record({ kind: fc.constant('registered' as const) }) },
   {
     weight: 4,
     arbitrary: fc.record({
@@ -107,6 +118,7 @@ const format: fc.Arbitrary<Format> = fc.record({
 function take(steps: readonly Step[], counts: Counts, registry: Registry): void {
   for (const next of steps) {
     if (next.kind === 'reset') registry.resetMetrics();
+    if (next.kind === 'registered') counts.registered();
     if (next.kind === 'refused') counts.refused(next.service);
     if (next.kind === 'picked') counts.picked(next.service, next.instance, next.strategy);
     if (next.kind === 'completed') {

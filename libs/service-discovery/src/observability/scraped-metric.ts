@@ -1,5 +1,3 @@
-import { type Metric, type Registry } from 'prom-client';
-
 /** The value of a series at a scrape. */
 export interface ScrapedValue {
   readonly value: number;
@@ -17,31 +15,44 @@ interface Scraped<Value> {
 }
 
 /**
- * A metric by service that counts in fields of its own and reports its values to prom-client at a scrape. A prom-client
- * metric looks up a series by a string built of all labels, at each call, which would cost more than all other
- * counting. This implements only what a registry needs to show, reset and aggregate a metric, as the metrics of
- * `AggregatorRegistry` do.
+ * A metric that keeps or reads its values by itself and reports them to prom-client at a scrape, so that prom-client is
+ * loaded only by processes that are scraped. It implements only what a registry needs to show, reset and aggregate a
+ * metric, as the metrics of `AggregatorRegistry` do.
  */
-export abstract class ScrapedMetric<OfService> {
-  abstract readonly type: 'counter' | 'histogram';
+export abstract class ScrapedMetric {
+  abstract readonly type: 'counter' | 'gauge' | 'histogram';
   readonly aggregator = 'sum';
-  protected readonly services = new Map<string, OfService>();
 
   /** @param name changed by a registry in OpenMetrics format, which strips `_total` */
   constructor(
     public name: string,
     readonly help: string,
-    registry: Registry,
-  ) {
-    registry.registerMetric(this as unknown as Metric);
-  }
+  ) {}
 
   get(): Promise<Scraped<ScrapedValue>> {
     return Promise.resolve(this.scraped(this.values()));
   }
 
-  /** Removes all series; called by prom-client. */
-  reset(): void {
+  /** Sets counts back to 0; called by prom-client. */
+  abstract reset(): void;
+
+  protected abstract values(): ScrapedValue[];
+
+  protected scraped<Value>(values: readonly Value[]): Scraped<Value> {
+    const { name, help, type, aggregator } = this;
+    return { name, help, type, values, aggregator };
+  }
+}
+
+/**
+ * A metric by service that counts in fields of its own. A prom-client metric looks up a series by a string built of all
+ * labels, at each call, which would cost more than all other counting.
+ */
+export abstract class ServiceMetric<OfService> extends ScrapedMetric {
+  protected readonly services = new Map<string, OfService>();
+
+  /** Removes all series. */
+  override reset(): void {
     this.services.clear();
   }
 
@@ -49,8 +60,6 @@ export abstract class ScrapedMetric<OfService> {
   forgetService(service: string): void {
     this.services.delete(service);
   }
-
-  protected abstract values(): ScrapedValue[];
 
   /** The initial state of a service. */
   protected abstract begin(): OfService;
@@ -61,10 +70,5 @@ export abstract class ScrapedMetric<OfService> {
     const begun = this.begin();
     this.services.set(service, begun);
     return begun;
-  }
-
-  protected scraped<Value>(values: readonly Value[]): Scraped<Value> {
-    const { name, help, type, aggregator } = this;
-    return { name, help, type, values, aggregator };
   }
 }

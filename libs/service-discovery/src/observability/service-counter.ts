@@ -1,5 +1,4 @@
-import { type Registry } from 'prom-client';
-import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
+import { type ScrapedValue, ServiceMetric } from './scraped-metric.js';
 
 /** The count of one service for one combination of the other labels. */
 interface Series {
@@ -9,7 +8,7 @@ interface Series {
 }
 
 /** A counter with the label `service` and up to two more, which have few values per service. */
-export class ServiceCounter extends ScrapedMetric<Series[]> {
+export class ServiceCounter extends ServiceMetric<Series[]> {
   readonly type = 'counter';
 
   /** @param labels the labels besides `service` */
@@ -17,9 +16,8 @@ export class ServiceCounter extends ScrapedMetric<Series[]> {
     name: string,
     help: string,
     private readonly labels: readonly [first?: string, second?: string],
-    registry: Registry,
   ) {
-    super(name, help, registry);
+    super(name, help);
   }
 
   increment(service: string, first = '', second = ''): void {

@@ -1,5 +1,4 @@
-import { type Registry } from 'prom-client';
-import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
+import { type ScrapedValue, ServiceMetric } from './scraped-metric.js';
 
 /** The observations of one service for one value of the other label. */
 interface Distribution {
@@ -16,7 +15,7 @@ interface Part extends ScrapedValue {
 }
 
 /** A histogram with the label `service` and one more, which has few values per service. */
-export class ServiceHistogram extends ScrapedMetric<Distribution[]> {
+export class ServiceHistogram extends ServiceMetric<Distribution[]> {
   readonly type = 'histogram';
   private readonly bounds: Float64Array;
 
@@ -26,9 +25,8 @@ export class ServiceHistogram extends ScrapedMetric<Distribution[]> {
     help: string,
     private readonly label: string,
     bounds: readonly number[],
-    registry: Registry,
   ) {
-    super(name, help, registry);
+    super(name, help);
     this.bounds = Float64Array.from(bounds);
   }
 

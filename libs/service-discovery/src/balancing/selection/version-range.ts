@@ -1,4 +1,5 @@
-import semver from 'semver';
+import Range from 'semver/classes/range.js';
+import validRange from 'semver/ranges/valid.js';
 import { ServiceDiscoveryError } from '../../common/index.js';
 
 /** Far more versions and ranges than a service has; bounds the caches against callers that generate ranges. */
@@ -8,7 +9,7 @@ const CACHE_LIMIT = 256;
 export class VersionRange {
   private readonly verdicts = new Map<string, boolean>();
 
-  constructor(private readonly range: semver.Range) {}
+  constructor(private readonly range: Range) {}
 
   has(version: string): boolean {
     let verdict = this.verdicts.get(version);
@@ -39,12 +40,12 @@ export function rangeOf(text: string): VersionRange {
 
 /** Whether a text is a valid semver range. */
 export function isRange(text: string): boolean {
-  return semver.validRange(text) !== null;
+  return validRange(text) !== null;
 }
 
-function parse(text: string): semver.Range {
+function parse(text: string): Range {
   try {
-    return new semver.Range(text);
+    return new Range(text);
   } catch (cause) {
     throw new ServiceDiscoveryError('INVALID_REQUEST', `${JSON.stringify(text)} is no semver range, such as "^1.2"`, {
       cause,

@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext, Injectable, type PipeTransform, type Type } from '@nestjs/common';
-import { getMetadataStorage, validate } from 'class-validator';
 import { isRecord, type Problem } from '../../common/index.js';
+import { loadClassValidator } from './dto/rule.js';
 import { type BodyReading, readBody } from './request-body.js';
 import { InvalidRequestError, PayloadTooLargeError } from './rest-error.js';
 
@@ -83,6 +83,7 @@ export async function readDto<T extends object>(
   dto: Type<T>,
   fields: Readonly<Record<string, unknown>>,
 ): Promise<{ value: T; problems: Problem[] }> {
+  const { getMetadataStorage, validate } = await loadClassValidator();
   const known = new Set(
     getMetadataStorage()
       .getTargetValidationMetadatas(dto, '', false, false)

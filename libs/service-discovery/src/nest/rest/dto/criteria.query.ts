@@ -1,4 +1,4 @@
-import semver from 'semver';
+import validRange from 'semver/ranges/valid.js';
 import { type SelectionCriteria } from '../../../balancing/index.js';
 import { isText, Rule } from './rule.js';
 
@@ -8,7 +8,7 @@ const isLabel = isText(128);
 export class CriteriaQuery {
   @Rule(
     'a semver range such as "^1.2"',
-    (value) => typeof value === 'string' && value.length <= 128 && semver.validRange(value) !== null,
+    (value) => typeof value === 'string' && value.length <= 128 && validRange(value) !== null,
   )
   version?: string;
 

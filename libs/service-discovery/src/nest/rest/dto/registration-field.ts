@@ -1,6 +1,6 @@
-import { ValidateBy } from 'class-validator';
 import { type Problem } from '../../../common/index.js';
 import { findRegistrationProblems, type ServiceRegistration } from '../../../model/index.js';
+import { Constraint } from './rule.js';
 
 /** How a field looks over HTTP where it differs from the library's own. */
 export interface WireForm {
@@ -11,7 +11,7 @@ export interface WireForm {
 }
 
 /**
- * The class-validator constraint of a field of a registration. The rules are those of the library itself
+ * The constraint of a field of a registration. The rules are those of the library itself
  * ({@link findRegistrationProblems}), so that what REST accepts and what the registry accepts can't differ.
  */
 export function RegistrationField(field: keyof ServiceRegistration, wire?: WireForm): PropertyDecorator {
@@ -22,7 +22,7 @@ export function RegistrationField(field: keyof ServiceRegistration, wire?: WireF
     // Over HTTP the problem stands at the field, so that an element's place is told with what it has to be.
     return own && own.path !== field ? { ...own, expected: `${own.expected} as ${own.path}` } : own;
   };
-  return ValidateBy({
+  return Constraint({
     name: 'registrationField',
     validator: {
       validate: (value) => find(value) === undefined,

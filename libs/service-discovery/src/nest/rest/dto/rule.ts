@@ -1,12 +1,33 @@
-import { ValidateBy } from 'class-validator';
+import type * as classValidator from 'class-validator';
 
-/** A class-validator constraint made of a phrase that says what is allowed and a check; a field that is left out passes. */
+type ClassValidator = typeof classValidator;
+
+const declared: ((validator: ClassValidator) => void)[] = [];
+
+/**
+ * A constraint of class-validator, which is applied only by {@link loadClassValidator}: class-validator takes longer to
+ * import than all of this library, and apps whose API gets no requests do without it.
+ */
+export function Constraint(options: classValidator.ValidateByOptions): PropertyDecorator {
+  return (target, property) => {
+    declared.push(({ ValidateBy }) => ValidateBy(options)(target, property));
+  };
+}
+
+/** Returns class-validator, which then knows the constraints of all DTOs. */
+export async function loadClassValidator(): Promise<ClassValidator> {
+  const validator = await import('class-validator');
+  for (const apply of declared.splice(0)) apply(validator);
+  return validator;
+}
+
+/** A constraint made of a phrase that says what is allowed and a check; a field that is left out passes. */
 export function Rule(
   expected: string,
   check: (value: unknown) => boolean,
   { optional = true } = {},
 ): PropertyDecorator {
-  return ValidateBy({
+  return Constraint({
     name: 'rule',
     validator: {
       validate: (value) => (value === undefined ? optional : check(value)),
