@@ -726,7 +726,10 @@ describe('wrong options', () => {
     ],
     ['a registry of metrics that is none', { metrics: { registry: {} } }, 'metrics.registry'],
     ['buckets that are no list', { metrics: { durationBuckets: '1' } }, 'metrics.durationBuckets'],
-    ['hosts that are none', { api: { allowedHosts: ['http://x'] } }, 'api.allowedHosts[0]'],
+    ['hosts that are none', { allowedHosts: ['10.0.0.0/8', 'http://x'] }, 'allowedHosts[1]'],
+    ['hosts that are no list', { allowedHosts: '10.0.0.0/8' as never }, 'allowedHosts'],
+    ['hosts that are none, in their former place', { api: { allowedHosts: ['http://x'] } }, 'api.allowedHosts[0]'],
+    ['hosts in both places', { allowedHosts: ['a'], api: { allowedHosts: ['b'] } }, 'api.allowedHosts'],
     ['headers in a Map', { registryUrl: 'http://r', remote: { headers: new Map() } }, 'remote.headers'],
     ['a header that is no text', { registryUrl: 'http://r', remote: { headers: { a: 1 } } }, 'remote.headers'],
   ])('include %s', async (_what, options, path) => {

@@ -121,6 +121,14 @@ afterAll(async () => {
 });
 
 /** The promise of each single-feature example: it runs in an app, with services behind it. */
+function register(app: INestApplication, host: string, headers: Record<string, string> = {}): Promise<Response> {
+  return fetch(`${urlOf(app)}/service-discovery/register`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', ...headers },
+    body: JSON.stringify({ service_name: 'a', host, port: 1 }),
+  });
+}
+
 const examples: Record<string, (example: Example) => Promise<void>> = {
   'registration.ts': async ({ provider }) => {
     const { app, instance } = await provider('Billing');
@@ -316,14 +324,17 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     process.env.SERVICE_DISCOVERY_TOKEN = 'shared';
     const app = await standalone('RegistryModule');
     delete process.env.SERVICE_DISCOVERY_TOKEN;
-    const register = (headers: Record<string, string>): Promise<Response> =>
-      fetch(`${urlOf(app)}/service-discovery/register`, {
-        method: 'POST',
-        headers: { 'content-type': 'application/json', ...headers },
-        body: JSON.stringify({ service_name: 'a', host: '127.0.0.1', port: 1 }),
-      });
-    expect((await register({})).status).toBe(403);
-    expect((await register({ authorization: 'Bearer shared' })).status).toBe(201);
+    expect((await register(app, '127.0.0.1')).status).toBe(403);
+    expect((await register(app, '127.0.0.1', { authorization: 'Bearer shared' })).status).toBe(201);
+  },
+  'hosts.ts': async ({ standalone }) => {
+    const app = await standalone('HostsModule');
+    for (const host of ['10.9.8.7', 'users.shop.svc.cluster.local', '127.0.0.1']) {
+      expect([host, (await register(app, host)).status]).toEqual([host, 201]);
+    }
+    for (const host of ['192.0.2.7', 'svc.cluster.local', '169.254.169.254']) {
+      expect([host, (await register(app, host)).status]).toEqual([host, 400]);
+    }
   },
   'mounted.ts': async ({ standalone }) => {
     const app = await standalone('MountedModule');

@@ -16,6 +16,7 @@ import {
   planChecks,
   resolveHealthCheckOptions,
 } from '../../libs/service-discovery/src/health/index.js';
+import { HostPolicy } from '../../libs/service-discovery/src/model/index.js';
 import { DiscoveryMetrics, EventBus } from '../../libs/service-discovery/src/observability/index.js';
 import { ServiceRegistry, type ServiceRegistryOptions } from '../../libs/service-discovery/src/registry/index.js';
 import { MemoryRegistryStore, type RegistryStore } from '../../libs/service-discovery/src/store/index.js';
@@ -33,7 +34,7 @@ import {
 } from '../../libs/service-discovery/src/nest/rest/index.js';
 import { type ErrorBody, type ListedInstanceView } from '../../libs/service-discovery/src/nest/rest/rest-views.js';
 import { ServiceDiscovery } from '../../libs/service-discovery/src/nest/service-discovery.js';
-import { CLOCK, OPTIONS_IN_FORCE, RANDOM } from '../../libs/service-discovery/src/nest/tokens.js';
+import { CLOCK, HOST_POLICY, OPTIONS_IN_FORCE, RANDOM } from '../../libs/service-discovery/src/nest/tokens.js';
 
 export const PLATFORMS = ['express', 'fastify'] as const;
 export type Platform = (typeof PLATFORMS)[number];
@@ -143,6 +144,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
         provide: OPTIONS_IN_FORCE,
         useValue: { mode, communicator: {}, registry: settings, api: resolveApiOptions(options.api) },
       },
+      { provide: HOST_POLICY, useValue: new HostPolicy(options.api?.allowedHosts) },
       { provide: EventBus, useValue: bus },
       { provide: ServiceRegistry, useValue: registry },
       { provide: ServiceCommunicator, useValue: communicator },

@@ -168,6 +168,47 @@ describe('HostPolicy', () => {
     expect(refused.filter((host) => policy.findProblem(host) === undefined)).toEqual([]);
   });
 
+  it('takes a suffix with and without an asterisk', () => {
+    const policy = new HostPolicy(['.svc.cluster.local']);
+    expect(policy.findProblem('users.shop.svc.cluster.local')).toBeUndefined();
+    expect(policy.findProblem('svc.cluster.local')).toBe('not among the allowed hosts');
+    expect(policy.findProblem('evilsvc.cluster.local')).toBe('not among the allowed hosts');
+    for (const entry of ['.', '*', '*.', 'a.*.b', '.a b', '*.a/b'])
+      expect(() => new HostPolicy([entry])).toThrow(/allowedHosts\[0\]/);
+  });
+
+  it("binds a registration to the address that it comes from, by 'peer'", () => {
+    const policy = new HostPolicy(['peer']);
+    expect(policy.findProblem('10.0.0.7', '::ffff:10.0.0.7')).toBeUndefined();
+    expect(policy.findProblem('FD00:0::7', 'fd00::7')).toBeUndefined();
+    expect(policy.findProblem('localhost', '127.0.0.1')).toBeUndefined();
+    expect(policy.findProblem('10.0.0.8', '10.0.0.7')).toBe(
+      'not among the allowed hosts, and the request comes from 10.0.0.7',
+    );
+    expect(policy.findProblem('users.example', '10.0.0.7')).toContain('not among the allowed hosts');
+    expect(policy.findProblem('127.0.0.1', '10.0.0.7')).toContain('not among the allowed hosts');
+    expect(policy.findProblem('169.254.0.7', '169.254.0.7')).toBe('a link-local address');
+  });
+
+  it("allows every address, and no name, by 'peer' where no registration is checked", () => {
+    const policy = new HostPolicy(['peer']);
+    expect(policy.findProblem('10.0.0.7')).toBeUndefined();
+    expect(policy.findProblem('localhost')).toBeUndefined();
+    expect(policy.findProblem('users.example')).toBe('not among the allowed hosts');
+    expect(policy.findProblem('169.254.169.254')).toBe('a link-local address');
+  });
+
+  it('allows what is listed elsewhere, as it is spelled there', () => {
+    for (const allowed of [[], () => false]) {
+      const policy = new HostPolicy(allowed, 'allowedHosts', ['API.example.', '192.0.2.7', 'peer', '169.254.169.254']);
+      expect(policy.findProblem('api.example')).toBeUndefined();
+      expect(policy.findProblem('0xC0000207')).toBeUndefined();
+      expect(policy.findProblem('www.api.example')).toBe('not among the allowed hosts');
+      expect(policy.findProblem('192.0.2.8', '192.0.2.8')).toBe('not among the allowed hosts');
+      expect(policy.findProblem('169.254.169.254')).toBe('a link-local address');
+    }
+  });
+
   it('never allows a forbidden host, whatever the list or function says', () => {
     expect(new HostPolicy(['169.254.0.0/16', 'metadata']).findProblem('169.254.169.254')).toBe('a link-local address');
     expect(new HostPolicy(() => true).findProblem('metadata')).toBe('a cloud metadata service');

@@ -18,7 +18,7 @@ import {
   planChecks,
   resolveHealthCheckOptions,
 } from '../health/index.js';
-import { type InstanceKey, type ServiceInstance } from '../model/index.js';
+import { HostPolicy, type InstanceKey, type ServiceInstance } from '../model/index.js';
 import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
 import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../registry/index.js';
 import {
@@ -51,7 +51,15 @@ import { RegistryPlace } from './registry-place.js';
 import { ListedTimers } from './schedule/index.js';
 import { ServiceDiscovery } from './service-discovery.js';
 import { HealthChecks, HealthIndicators, ServiceDiscoveryHealthIndicator } from './terminus/index.js';
-import { CLOCK, OPTIONS_IN_FORCE, RANDOM, REGISTRY_STORE, SERVICE_DISCOVERY_OPTIONS, TRANSPORT } from './tokens.js';
+import {
+  CLOCK,
+  HOST_POLICY,
+  OPTIONS_IN_FORCE,
+  RANDOM,
+  REGISTRY_STORE,
+  SERVICE_DISCOVERY_OPTIONS,
+  TRANSPORT,
+} from './tokens.js';
 
 type Options = ResolvedServiceDiscoveryOptions;
 
@@ -87,7 +95,12 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, CLOCK],
     useFactory: createMetrics,
   },
-  { provide: TRANSPORT, inject: [OPTIONS_IN_FORCE, EventBus, CLOCK, ModulesContainer], useFactory: createTransport },
+  { provide: HOST_POLICY, inject: [OPTIONS_IN_FORCE], useFactory: createHostPolicy },
+  {
+    provide: TRANSPORT,
+    inject: [OPTIONS_IN_FORCE, HOST_POLICY, EventBus, CLOCK, ModulesContainer],
+    useFactory: createTransport,
+  },
   {
     provide: ServiceCommunicator,
     inject: [OPTIONS_IN_FORCE, ServiceRegistry, RegistryPlace, TRANSPORT, EventBus, CLOCK, RANDOM, DeadlineTrust],
@@ -97,6 +110,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     provide: HealthMonitor,
     inject: [
       OPTIONS_IN_FORCE,
+      HOST_POLICY,
       REGISTRY_STORE,
       ServiceRegistry,
       ServiceCommunicator,
@@ -134,6 +148,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
 export const CORE_EXPORTS = [
   SERVICE_DISCOVERY_OPTIONS,
   OPTIONS_IN_FORCE,
+  HOST_POLICY,
   CLOCK,
   RANDOM,
   REGISTRY_STORE,
@@ -256,8 +271,18 @@ function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceReg
   return new DiscoveryMetrics(bus, registry, metrics, { clock });
 }
 
+/** The targets of `services` are the operator's word, too. */
+function createHostPolicy({ allowedHosts, services }: Options): HostPolicy {
+  return new HostPolicy(
+    allowedHosts,
+    'allowedHosts',
+    services.map(({ host }) => host),
+  );
+}
+
 function createTransport(
   { transport, tls, shutdown }: Options,
+  hosts: HostPolicy,
   events: EventBus,
   clock: Clock,
   modules: ModulesContainer,
@@ -271,10 +296,11 @@ function createTransport(
       closeTimeoutMs,
       maxBytes,
       tls: new ServiceTls(tls, { clock, events, use: 'calls', path: 'transport.tls' }),
+      hosts,
     });
   }
   const { type: _, ...options } = typeof transport === 'string' ? { type: transport } : transport;
-  return new UndiciTransport({ ...options, closeTimeout: `${closeTimeoutMs}ms` }, { clock, events });
+  return new UndiciTransport({ ...options, closeTimeout: `${closeTimeoutMs}ms` }, { clock, events, hosts });
 }
 
 function createCommunicator(
@@ -359,6 +385,7 @@ const UNCHECKED =
  */
 function createMonitor(
   { mode, healthCheck, tls, logging, registry: { follow } }: Options,
+  hosts: HostPolicy,
   store: RegistryStore,
   registry: ServiceRegistry,
   communicator: ServiceCommunicator,
@@ -380,7 +407,7 @@ function createMonitor(
   const share =
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
   const instancesOf = (name: string): readonly ServiceInstance[] => registry.snapshot.services.get(name) ?? [];
-  const planner = planChecks(options, { instancesOf, clock, events });
+  const planner = planChecks(options, { hosts, instancesOf, clock, events });
   const calls = callsOf(communicator);
   const idleMs = (key: InstanceKey): number => calls.idleMs(key);
   const onUnreachable: HealthMonitorDeps['onUnreachable'] = (listener) =>

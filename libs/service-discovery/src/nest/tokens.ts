@@ -15,3 +15,6 @@ export const RANDOM = Symbol('nest-service-discovery:random');
 export const REGISTRY_STORE = Symbol('nest-service-discovery:registry-store');
 /** What sends requests: a `Transport`. */
 export const TRANSPORT = Symbol('nest-service-discovery:transport');
+
+/** Where services may be: a `HostPolicy`. */
+export const HOST_POLICY = Symbol('nest-service-discovery:host-policy');

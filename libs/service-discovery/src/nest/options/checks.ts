@@ -18,7 +18,12 @@ import {
   validateCommunicatorOptions,
 } from '../../communicator/index.js';
 import { type CronTimes, type HealthCheckOptions, resolveHealthCheckOptions } from '../../health/index.js';
-import { findRegistrationProblems, type ServiceRegistration } from '../../model/index.js';
+import {
+  type AllowedHosts,
+  findRegistrationProblems,
+  HostPolicy,
+  type ServiceRegistration,
+} from '../../model/index.js';
 import { readListedServices } from '../../registry/index.js';
 import {
   isNamespace,
@@ -358,6 +363,18 @@ function checkTransportOptions(
 /** Options hold no functions: what does is meant as a transport, whatever it lacks. */
 function holdsOptions(transport: unknown): transport is TransportOptions | AxiosTransportOptions {
   return isPlainObject(transport) && !Object.values(transport).some((value) => typeof value === 'function');
+}
+
+export function checkHosts(
+  { allowedHosts, api }: Pick<ServiceDiscoveryOptions, 'allowedHosts' | 'api'>,
+  check: OptionValidator,
+): AllowedHosts | undefined {
+  const former = api === false ? undefined : api?.allowedHosts;
+  if (allowedHosts === undefined) return former;
+  if (former !== undefined)
+    check.problem('api.allowedHosts', former, 'nothing beside allowedHosts, which says the same');
+  check.gather(() => new HostPolicy(allowedHosts));
+  return allowedHosts;
 }
 
 export function checkAdvertise(

@@ -92,6 +92,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   strategies: null,
   transport: null,
   api: [...Object.keys(DEFAULT_API_OPTIONS), ...API_OPTIONS_WITHOUT_DEFAULT],
+  allowedHosts: null,
   inheritDeadline: null,
   advertise: ['host', 'port', 'when'],
   shutdown: ['drainDelay', 'timeout'],

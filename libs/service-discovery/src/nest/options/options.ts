@@ -4,7 +4,7 @@ import { type CommunicatorDefaults, DEFAULT_COMMUNICATOR_OPTIONS } from '../../c
 import { type CronTimes, type HealthAggregatorOptions, type HealthCheckOptions } from '../../health/index.js';
 import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
 import { type ListedService, type ServiceRegistryOptions } from '../../registry/index.js';
-import { type ServiceRegistration } from '../../model/index.js';
+import { type AllowedHosts, type ServiceRegistration } from '../../model/index.js';
 import {
   type RedisRegistryStoreOptions,
   type RegistryStore,
@@ -196,6 +196,14 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
    */
   api?: Partial<ApiOptions> | false;
   /**
+   * The hosts at which services may be: at registration over REST, at checks and at calls of this process. Names, suffixes
+   * (`.svc.cluster.local`), addresses, CIDR ranges (`10.0.0.0/8`) and `'peer'`, or a function of a host. Those of `services` are
+   * allowed as well. Link-local, cloud metadata, unspecified, multicast and broadcast addresses are refused whatever stands here.
+   * See {@link AllowedHosts}.
+   * @default every other host
+   */
+  allowedHosts?: AllowedHosts;
+  /**
    * Whether calls that are made while a request is answered end by the deadline in its `x-request-deadline`, beside their
    * own timeouts. The clocks of the processes must agree to within a fraction of the timeouts. Where there is a shared
    * token (`api.token`, `remote.token`), only requests from services that hold it, and from this machine, may bring one;
@@ -261,6 +269,8 @@ export interface ResolvedServiceDiscoveryOptions {
   /** The TLS of calls, with files read. */
   readonly tls: TlsByService;
   readonly api: ApiOptions | false;
+  /** Undefined for all that are not forbidden. */
+  readonly allowedHosts: AllowedHosts | undefined;
   /** The token of the environment, also where `api` is false. */
   readonly token: string | undefined;
   readonly inheritDeadline: boolean | DeadlineCheck;

@@ -51,9 +51,8 @@ export interface ApiOptions {
    */
   swagger: boolean;
   /**
-   * Hosts that may be registered. Link-local, cloud metadata, unspecified, multicast and broadcast addresses are
-   * refused whatever stands here.
-   * @default every other host
+   * The former place of the option `allowedHosts`, with the same effect; one of the two may be set.
+   * @default none
    */
   allowedHosts?: AllowedHosts;
   /**

@@ -7,7 +7,7 @@ import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js
 import { HealthDto, StatusDto } from './dto/status.dto.js';
 import { ListQuery } from './dto/list.query.js';
 import { WatchDto, WatchQuery } from './dto/watch.query.js';
-import { RegistrationPipe } from './registration-pipe.js';
+import { RawRegistration, RegistrationPipe } from './registration-pipe.js';
 
 /*
  * The parameters of the API's handlers. They stand here, and the handlers import the DTOs as types alone, so that no
@@ -24,7 +24,7 @@ const REPORT_BYTES = 256 * 1024;
 /** 10,000 leases, or 20,000 names of services. */
 const LIST_BYTES = 4 * 1024 * 1024;
 
-export const RegistrationBody = (): ParameterDecorator => RawBody(REGISTRATION_BYTES, RegistrationPipe);
+export const RegistrationBody = (): ParameterDecorator => RawRegistration(REGISTRATION_BYTES, RegistrationPipe);
 export const HeartbeatBody = (): ParameterDecorator =>
   RawBody(WORD_BYTES, new BodyPipe(HeartbeatDto, { optional: true }));
 export const HeartbeatsBody = (): ParameterDecorator => RawBody(LIST_BYTES, new BodyPipe(HeartbeatsDto));

@@ -1,30 +1,42 @@
-import { Inject, Injectable, type PipeTransform } from '@nestjs/common';
-import { findHealthCheckProblems, HostNotAllowedError, type HostPolicy, WIRE_FORM } from '../../model/index.js';
+import { createParamDecorator, type ExecutionContext, Inject, Injectable, type PipeTransform } from '@nestjs/common';
+import { findHealthCheckProblems, type HostPolicy, WIRE_FORM } from '../../model/index.js';
+import { HOST_POLICY } from '../tokens.js';
 import { API_OPTIONS, type ApiOptions } from './api-options.js';
 import { findTargetProblems } from './check-target.js';
 import { RegisterServiceDto } from './dto/register-service.dto.js';
 import { fieldsOf, readDto } from './dto-pipe.js';
 import { PathLimit } from './path-limit.js';
-import { type BodyReading } from './request-body.js';
+import { type BodyReading, readBody } from './request-body.js';
 import { InvalidRequestError } from './rest-error.js';
 
-/** The hosts that may register: a `HostPolicy`. */
-export const HOST_POLICY = Symbol('nest-service-discovery:host-policy');
+/** The body of a registration, and where it comes from. */
+interface SentRegistration {
+  readonly body: BodyReading;
+  /** As the platform tells it: that of the socket, unless the app trusts what its proxy says (`trust proxy`). */
+  readonly peer: string | undefined;
+}
+
+/** For {@link RegistrationPipe}, up to so many bytes. Guards have been asked before it is read. */
+export const RawRegistration = createParamDecorator(
+  async (limitBytes: number, context: ExecutionContext): Promise<SentRegistration> => {
+    const request = context.switchToHttp().getRequest<Parameters<typeof readBody>[0] & { readonly ip?: string }>();
+    return { body: await readBody(request, limitBytes), peer: request.ip };
+  },
+);
 
 /** Checks a registration's fields and its host together, so that one answer names everything that is wrong. */
 @Injectable()
-export class RegistrationPipe implements PipeTransform<BodyReading, Promise<RegisterServiceDto>> {
+export class RegistrationPipe implements PipeTransform<SentRegistration, Promise<RegisterServiceDto>> {
   constructor(
     @Inject(HOST_POLICY) private readonly hosts: HostPolicy,
     @Inject(PathLimit) private readonly paths: PathLimit,
     @Inject(API_OPTIONS) private readonly api: ApiOptions,
   ) {}
 
-  async transform(body: BodyReading): Promise<RegisterServiceDto> {
+  async transform({ body, peer }: SentRegistration): Promise<RegisterServiceDto> {
     const { value, problems } = await readDto(RegisterServiceDto, fieldsOf(body));
     const wrong = new Set(problems.map(({ path }) => path));
-    const reason = wrong.has('host') ? undefined : this.hosts.findProblem(value.host);
-    const refused = reason === undefined ? undefined : new HostNotAllowedError(value.host, reason);
+    const refused = wrong.has('host') ? undefined : this.hosts.findRefusal(value.host, peer);
     if (value.health_check !== undefined && !wrong.has('health_check')) {
       problems.push(...findHealthCheckProblems(value.health_check, 'health_check', value.service_name, WIRE_FORM));
     }

@@ -1,6 +1,5 @@
 import { type Provider, type Type } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
-import { HostPolicy } from '../../model/index.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { pathsOf } from '../declared-routes.js';
 import { mountController } from '../route-decorators.js';
@@ -10,7 +9,6 @@ import { ServiceDiscoveryCallsController } from './calls.controller.js';
 import { EventFrames } from './event-frames.js';
 import { EventStreams } from './event-streams.js';
 import { ServiceDiscoveryInsightController } from './insight.controller.js';
-import { HOST_POLICY } from './registration-pipe.js';
 import { PathLimit } from './path-limit.js';
 import { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
 import { Reply } from './reply.js';
@@ -44,12 +42,12 @@ export function restControllers(api: Partial<ApiOptions> | false = {}): Type[] {
 }
 
 /**
- * What the controllers need besides the module's options, `ServiceRegistry`, `ServiceDiscovery`, `ServiceCommunicator`, `HealthAggregator`,
+ * What the controllers need besides the module's options, `HOST_POLICY`, `ServiceRegistry`, `ServiceDiscovery`, `ServiceCommunicator`, `HealthAggregator`,
  * `EventBus`, `DiscoveryMetrics` and the clock. Also where the API is switched off, since a module of the app may mount them.
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[] {
-  const { allowedHosts } = resolveApiOptions(api || {});
+  if (api) resolveApiOptions(api);
   return [
     {
       provide: API_OPTIONS,
@@ -58,7 +56,6 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
       useFactory: ({ api: own, token }: Pick<ResolvedServiceDiscoveryOptions, 'api' | 'token'>): ApiOptions =>
         own || { ...DEFAULT_API_OPTIONS, token },
     },
-    { provide: HOST_POLICY, useValue: new HostPolicy(allowedHosts) },
     {
       provide: RequestBodyReader,
       inject: [HttpAdapterHost, ModulesContainer],
