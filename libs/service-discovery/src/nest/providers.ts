@@ -1,5 +1,5 @@
 import { Logger, type Provider } from '@nestjs/common';
-import { APP_INTERCEPTOR, ModulesContainer } from '@nestjs/core';
+import { ModulesContainer } from '@nestjs/core';
 import {
   type Clock,
   isRecord,
@@ -33,7 +33,7 @@ import {
 import { type Transport, UndiciTransport } from '../transport/index.js';
 import { atStart } from './at-start.js';
 import { AxiosTransport, findHttpService } from './axios-transport/index.js';
-import { currentDeadline, DeadlineInterceptor, DeadlineTrust } from './deadline/index.js';
+import { currentDeadline, DeadlineHook, DeadlineTrust } from './deadline/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
 import { LeaseChoice } from './lease-choice.js';
@@ -132,7 +132,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     useFactory: createPolicies,
   },
   { provide: DeadlineTrust, inject: [OPTIONS_IN_FORCE], useFactory: createDeadlineTrust },
-  { provide: APP_INTERCEPTOR, useClass: DeadlineInterceptor },
+  DeadlineHook,
   RegistryPlace,
   ServiceReadiness,
   LeaseChoice,

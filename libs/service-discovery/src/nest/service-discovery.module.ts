@@ -1,10 +1,20 @@
-import { type DynamicModule, Inject, Module, type ModuleMetadata, type Provider, type Type } from '@nestjs/common';
+import {
+  type DynamicModule,
+  Inject,
+  Module,
+  type ModuleMetadata,
+  type NestModule,
+  Optional,
+  type Provider,
+  type Type,
+} from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { assertOptions, InvalidConfigurationError } from '../common/index.js';
 import { ServiceCommunicator } from '../communicator/index.js';
 import { atStart } from './at-start.js';
 import { asyncOptionsProviders, type ServiceDiscoveryAsyncOptions } from './async-options.js';
 import { BundledRoutesModule } from './bundled-routes.module.js';
+import { DeadlineHook } from './deadline/index.js';
 import { isServiceClient } from './decorators/index.js';
 import { ShutdownStartModule } from './lifecycle/index.js';
 import {
@@ -30,13 +40,22 @@ const OPTIONS_OR_ASYNC = 'an object of options (forRootAsync takes a function th
  * `ServiceDiscovery`, `ServiceCommunicator` and the rest anywhere.
  */
 @Module({})
-export class ServiceDiscoveryModule {
+export class ServiceDiscoveryModule implements NestModule {
   /** @throws InvalidConfigurationError when modules of one app were given different options */
-  constructor(@Inject(ModulesContainer) modules: ModulesContainer) {
+  constructor(
+    @Inject(ModulesContainer) modules: ModulesContainer,
+    // A bare import of the class has no providers. Wrong options are reported by those that need them.
+    @Optional() @Inject(DeadlineHook) private readonly deadlines?: DeadlineHook,
+  ) {
     atStart(() => {
       const conflicts = findConflicts(modules, ServiceDiscoveryModule);
       if (conflicts.length > 0) throw new InvalidConfigurationError(conflicts);
     });
+  }
+
+  /** Called by Nest between the app's body parsers and its routes. */
+  configure(): void {
+    this.deadlines?.attach();
   }
 
   /**

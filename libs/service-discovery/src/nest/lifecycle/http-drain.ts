@@ -20,21 +20,28 @@ export class HttpDrain {
   private draining = false;
   /** Whether no more connections are served, even those that have just completed a slow TLS handshake. */
   private shut = false;
-  private readonly open = new Set<OpenResponse>();
   private readonly connections = new Set<Connection>();
   /** Connections of callers that use this library: they learn of the shutdown and close them. */
   private readonly callers = new Set<Connection>();
-  /** Connections without a request so far. */
-  private readonly newcomers = new Set<Connection>();
+  /** Sessions without a request so far. */
+  private readonly newSessions = new Set<Connection>();
+  /** Unfinished responses over HTTP/2. Over HTTP/1.1 the connection knows its own, so that a request costs nothing here. */
+  private readonly streams = new Set<Http2ServerResponse>();
+  /** Responses whose end may end their connection. */
+  private readonly last = new WeakSet<OpenResponse>();
 
   constructor(private readonly server: ListeningServer) {
     if (!(server instanceof EventEmitter)) return;
     if (server instanceof HttpsServer) server.on('secureConnection', (socket) => this.welcome(socket));
     else if (server instanceof HttpServer) server.on('connection', (socket) => this.welcome(socket));
-    else server.on('session', (session: Http2Session) => this.welcome(session));
-    server.prependListener('request', (request: IncomingMessage, response: OpenResponse) =>
-      this.enter(request, response),
-    );
+    else {
+      server.on('session', (session: Http2Session) => this.welcome(session));
+      server.prependListener('request', (_request, response: OpenResponse) => this.enter(response));
+    }
+    server.prependListener('request', (request: IncomingMessage, response: OpenResponse) => {
+      if (request.headers[DEADLINE_HEADER] !== undefined) this.callers.add(connectionOf(response));
+      if (this.draining) this.endWith(response);
+    });
   }
 
   get isListening(): boolean {
@@ -44,7 +51,7 @@ export class HttpDrain {
   /** From now on, connections close with their response, and clients are told not to reuse them. */
   begin(): void {
     this.draining = true;
-    for (const response of this.open) announceEnd(response);
+    for (const response of this.open()) this.endWith(response);
     for (const connection of this.connections) if (isSession(connection)) connection.close();
   }
 
@@ -78,7 +85,7 @@ export class HttpDrain {
 
   /** Requests being served, except event streams, which do not end by themselves. */
   inFlight(): OpenResponse[] {
-    return [...this.open].filter((response) => !isEventStream(response));
+    return this.open().filter((response) => !isEventStream(response));
   }
 
   /** Resolves when these have ended. */
@@ -109,49 +116,67 @@ export class HttpDrain {
 
   private welcome(connection: Connection): void {
     this.connections.add(connection);
-    this.newcomers.add(connection);
+    if (isSession(connection)) this.newSessions.add(connection);
     connection.once('close', () => {
       this.connections.delete(connection);
-      this.newcomers.delete(connection);
+      this.newSessions.delete(connection);
       this.callers.delete(connection);
     });
     if (this.shut) connection.destroy();
   }
 
-  private enter(request: IncomingMessage, response: OpenResponse): void {
+  /** A request to a server with HTTP/2, which may take HTTP/1.1 as well. */
+  private enter(response: OpenResponse): void {
     const connection = connectionOf(response);
-    // Also HTTP/1.1 on a server with HTTP/2.
     if (!this.connections.has(connection)) this.welcome(connection);
-    if (request.headers[DEADLINE_HEADER] !== undefined) this.callers.add(connection);
-    this.newcomers.delete(connection);
-    this.open.add(response);
-    if (this.draining) announceEnd(response);
-    response.once('close', () => this.leave(response, connection));
+    if (!isHttp2(response)) return;
+    this.newSessions.delete(connection);
+    this.streams.add(response);
+    response.once('close', () => this.streams.delete(response));
   }
 
-  private leave(response: OpenResponse, connection: Connection): void {
-    this.open.delete(response);
+  /** Closes the connection after this response, or as soon as the server listens no more. */
+  private endWith(response: OpenResponse): void {
+    if (this.last.has(response)) return;
+    this.last.add(response);
+    announceEnd(response);
+    const connection = connectionOf(response);
+    response.once('close', () => this.leave(connection));
+  }
+
+  private leave(connection: Connection): void {
+    if (isSession(connection)) return;
+    // The next one of requests that came in together.
+    const next = responseOn(connection);
+    if (next) this.endWith(next);
     // A keep-alive connection may be written to while the server listens, so keep it.
-    if (!this.draining || this.server.listening !== false || isSession(connection)) return;
-    if (![...this.open].some((other) => connectionOf(other) === connection)) connection.destroySoon();
+    else if (this.server.listening === false) connection.destroySoon();
+  }
+
+  private open(): OpenResponse[] {
+    const responses = [...this.connections].flatMap((connection) =>
+      isSession(connection) ? [] : (responseOn(connection) ?? []),
+    );
+    return [...responses, ...this.streams];
   }
 
   private openOf(responses: readonly OpenResponse[]): OpenResponse[] {
-    return responses.filter((response) => this.open.has(response));
+    return responses.filter((response) => (isHttp2(response) ? this.streams.has(response) : !response.closed));
   }
 
   private undelivered(): OpenResponse[] {
-    return [...this.open].filter(({ writableEnded }) => writableEnded);
+    return this.open().filter(({ writableEnded }) => writableEnded);
   }
 
   /** A WebSocket sends no HTTP request, but has sent data. */
   private newcomersThere(): Connection[] {
-    return [...this.newcomers].filter((connection) => isSession(connection) || connection.bytesRead === 0);
+    const sockets = [...this.connections].filter((connection) => !isSession(connection) && connection.bytesRead === 0);
+    return [...sockets, ...this.newSessions];
   }
 
   /** Connections with an event stream stay open until the server ends it. */
   private callersThere(): Connection[] {
-    const streaming = new Set([...this.open].filter(isEventStream).map(connectionOf));
+    const streaming = new Set(this.open().filter(isEventStream).map(connectionOf));
     return [...this.callers].filter((connection) => !streaming.has(connection));
   }
 }
@@ -159,6 +184,14 @@ export class HttpDrain {
 function connectionOf(response: OpenResponse): Connection {
   // A closed stream has no session.
   return isHttp2(response) ? response.stream.session! : response.req.socket;
+}
+
+/**
+ * The response that an HTTP/1.1 connection is busy with: Node's own record of it, the only one, which other libraries for
+ * shutdown go by as well.
+ */
+function responseOn(socket: ServerResponse['req']['socket']): ServerResponse | undefined {
+  return (socket as { readonly _httpMessage?: ServerResponse | null })._httpMessage ?? undefined;
 }
 
 /** Resolves when none is left. */

@@ -98,9 +98,8 @@ export class RequestBodyReader {
 
   private attachToExpress(app: ExpressLike): void {
     app.use((request, response, next) => {
-      const path = request.url?.split('?', 1)[0] ?? '';
       // A body that was already read (by a serverless platform, say) can't be read again.
-      if (request.body === undefined && this.route.test(path)) {
+      if (mayHaveBody(request) && request.body === undefined && this.route.test(pathOf(request))) {
         dropRestAfter(response, request);
         unread.set(request, { stream: request, headers: { ...request.headers } });
         // Parsers recognize a body by these.
@@ -130,6 +129,15 @@ export class RequestBodyReader {
       };
     });
   }
+}
+
+/** False for most requests of an app, which then cost it nothing more. Over HTTP/2 a body needs no header. */
+function mayHaveBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
+  return httpVersionMajor > 1 || headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
+}
+
+function pathOf({ url = '' }: IncomingMessage): string {
+  return url.split('?', 1)[0]!;
 }
 
 /**
