@@ -44,8 +44,11 @@ export const ERROR_CODES = {
   INVALID_INSTANCE: 'one or more fields of a registration are wrong',
   /** The request itself is invalid, for example has an unknown field, and was not sent. */
   INVALID_REQUEST: 'the request is wrong in itself, and was not sent',
-  /** Calls use HTTP, and the instances speak another protocol: look them up with `discoverService`. */
-  UNSUPPORTED_PROTOCOL: 'calls are HTTP, and the instances speak something else: look them up by discoverService',
+  /**
+   * Calls use HTTP, and the instances speak another protocol: look them up with `discoverService`. Or they speak HTTP without
+   * TLS, and `requireTls` is set.
+   */
+  UNSUPPORTED_PROTOCOL: 'calls are HTTP, with requireTls over TLS, and the instances speak something else',
   /** No instance is registered under this id. */
   INSTANCE_NOT_FOUND: 'no instance is registered under this id',
   /** Registrations, checks and calls at this host are forbidden. */
@@ -60,6 +63,11 @@ export const ERROR_CODES = {
   RESPONSE_TOO_LARGE: 'the body of the response is longer than may be read into memory',
   /** No complete response arrived; `cause` is the socket's error. */
   TRANSPORT_FAILURE: 'no response arrived, or it broke off',
+  /**
+   * The certificate of the instance is not accepted: expired, of an authority that is not trusted, or of another service. Nothing
+   * was sent; `cause.code` says which. See {@link TransportError}.
+   */
+  CERTIFICATE_REJECTED: 'the certificate of the instance is not accepted, and nothing was sent',
   /** The call was cancelled, by its `signal` or because the communicator was closed. */
   ABORTED: 'the call was given up before it ended',
 } as const satisfies Record<string, string>;
@@ -350,7 +358,7 @@ export class TransportError extends ServiceDiscoveryError {
     /** True only if the server certainly did not receive the request; then any method may be retried. */
     readonly neverSent: boolean,
     details: ErrorDetails = {},
-    /** `HOST_NOT_ALLOWED` if no connection to the instance was opened, since none may. */
+    /** `HOST_NOT_ALLOWED` if no connection to the instance was opened, since none may; `CERTIFICATE_REJECTED` by its certificate. */
     code: ErrorCode = 'TRANSPORT_FAILURE',
   ) {
     super(code, message, details);

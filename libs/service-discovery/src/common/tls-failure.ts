@@ -67,8 +67,9 @@ export function unansweredHint(error: unknown): string {
   return CLOSED.has((error as TlsError | undefined)?.code) ? CLOSED_UNANSWERED : '';
 }
 
-/** Whether the server's certificate was rejected, before anything was sent. */
-export function isCertificateFault(error: unknown): boolean {
+/** The code of the library's error for a server whose certificate was rejected, before anything was sent; undefined for other errors. */
+export function certificateCode(error: unknown): 'CERTIFICATE_REJECTED' | undefined {
   const { code } = (error ?? {}) as TlsError;
-  return code === OTHER_IDENTITY || (typeof code === 'string' && Object.hasOwn(CERTIFICATE_FAULTS, code));
+  const isRejected = code === OTHER_IDENTITY || (typeof code === 'string' && Object.hasOwn(CERTIFICATE_FAULTS, code));
+  return isRejected ? 'CERTIFICATE_REJECTED' : undefined;
 }

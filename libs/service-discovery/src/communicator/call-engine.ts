@@ -73,6 +73,8 @@ export interface CommunicatorDependencies {
    * @default nothing suggests so
    */
   readonly addressDoubt?: (instance: ServiceInstance) => string | undefined;
+  /** Whether calls go to instances with `https` alone. @default false */
+  readonly requireTls?: boolean;
 }
 
 const NO_INSTANCES: readonly ServiceInstance[] = [];
@@ -102,6 +104,7 @@ export class CallEngine {
   private readonly callDeps: CallDependencies;
   private readonly transport: Transport;
   private readonly strategies: NamedStrategies;
+  private readonly requireTls: boolean;
   private readonly unsubscribe: () => void;
   private readonly closing = new AbortController();
   /** Undefined once the time for first registrations is over. */
@@ -118,10 +121,12 @@ export class CallEngine {
     strategies = {},
     notFoundHint,
     addressDoubt,
+    requireTls = false,
   }: CommunicatorDependencies) {
     this.registry = registry;
     this.transport = transport;
     this.strategies = strategies;
+    this.requireTls = requireTls;
     this.callDeps = {
       clock,
       timers: new TimerWheel(clock, true),
@@ -263,7 +268,11 @@ export class CallEngine {
     const found = this.services.get(service);
     if (found) return found;
     const known: KnownService = {
-      channel: new ServiceChannel(service, { ...this.callDeps, strategies: this.strategies }),
+      channel: new ServiceChannel(service, {
+        ...this.callDeps,
+        strategies: this.strategies,
+        requireTls: this.requireTls,
+      }),
       pipelines: new WeakMap(),
     };
     // Unregistered names are not cached: callers may use any number of them.

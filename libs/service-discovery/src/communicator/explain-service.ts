@@ -1,5 +1,5 @@
 import { type BalancingExplanation, type InstanceExplanation } from '../balancing/index.js';
-import { type ServiceInstance } from '../model/index.js';
+import { isHttp, type ServiceInstance } from '../model/index.js';
 import {
   type AdaptiveLimitSnapshot,
   type BulkheadSnapshot,
@@ -82,7 +82,7 @@ function explainOther({ instanceId, status, protocol, weight }: ServiceInstance)
     status,
     taken: false,
     stage: 'protocol',
-    reason: `speaks ${protocol}, and calls are HTTP`,
+    reason: isHttp(protocol) ? 'speaks http, and requireTls is set' : `speaks ${protocol}, and calls are HTTP`,
     weight,
     slowStart: 1,
     active: 0,

@@ -1,8 +1,12 @@
 import { ServiceDiscoveryError } from '../common/index.js';
-import { type ServiceInstance } from '../model/index.js';
+import { isHttp, type ServiceInstance } from '../model/index.js';
 
-/** The error for a call whose only instances do not speak HTTP. */
+/** The error for a call whose only instances do not speak HTTP, or speak it without the TLS that is required. */
 export function unsupportedProtocol(service: string, instances: readonly ServiceInstance[]): ServiceDiscoveryError {
+  if (instances.every(({ protocol }) => isHttp(protocol))) {
+    const message = `requireTls allows calls over https alone, and "${service}" is registered with http: give its server a certificate and register it with https`;
+    return new ServiceDiscoveryError('UNSUPPORTED_PROTOCOL', message, { service });
+  }
   const spoken = [...new Set(instances.map(({ protocol }) => protocol))].sort().join(', ');
   return new ServiceDiscoveryError(
     'UNSUPPORTED_PROTOCOL',

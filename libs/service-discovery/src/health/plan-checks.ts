@@ -4,6 +4,7 @@ import {
   type CheckType,
   type EventSink,
   type HealthCheckSpec,
+  isSecure,
   type Protocol,
   type ServiceInstance,
   toRanges,
@@ -22,11 +23,16 @@ import { TcpProbe } from './probes/tcp-probe.js';
 export interface CheckPlannerDeps extends ConnectionDeps {
   /** Current instances of a service, for checks of an alias to it. @default none */
   instancesOf?: (serviceName: string) => readonly ServiceInstance[];
+  /** Whether checks over HTTP and gRPC go over TLS alone; others are skipped. @default false */
+  requireTls?: boolean;
   /** @default the machine's clock */
   clock?: Clock;
   /** Receives what happens to the certificates of `tls`. @default none */
   events?: EventSink;
 }
+
+const WITHOUT_TLS =
+  'requireTls is set, and the check would go over HTTP without TLS: register the instance with https, or have it checked over tcp';
 
 /** Size of the cache of shared plans; bounded, since registrants can make up new settings without end. */
 const PLANS_KEPT = 1_000;
@@ -37,7 +43,7 @@ const PLANS_KEPT = 1_000;
  * protocol.
  */
 export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlannerDeps = {}): CheckPlanner {
-  const { instancesOf = () => [], clock = systemClock, events } = deps;
+  const { instancesOf = () => [], requireTls = false, clock = systemClock, events } = deps;
   const plans = new Map<string, CheckPlan>();
   const tls = new ServiceTls(options.tls, { clock, events, use: 'health_checks', path: 'healthCheck.tls' });
 
@@ -71,6 +77,9 @@ export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlann
   ): Probe => {
     const { path, port, protocol } = settings;
     const { type = path !== undefined || hasPath ? 'http' : typeWithoutPath(spoken) } = settings;
+    if (requireTls && (type === 'http' || type === 'grpc') && !isSecure(protocol ?? spoken)) {
+      return skippingProbe(WITHOUT_TLS);
+    }
     switch (type) {
       case 'http':
         return new HttpProbe(withTls(httpSettings(settings, hasPath), currentTls), deps);
@@ -136,7 +145,10 @@ function httpSettings({ healthyStatuses = [], unhealthyStatuses, ...settings }: 
 function customProbe(probe: CheckSettings['probe'], { probes }: ResolvedHealthCheckOptions): Probe {
   const ask = typeof probe === 'string' ? probes.get(probe) : probe;
   if (ask) return new CustomProbe(ask);
-  const reason = `the process that checks knows no probe ${String(probe)}: add it to healthCheck.probes there`;
-  // Not the fault of the instance, so the result is inconclusive.
+  return skippingProbe(`the process that checks knows no probe ${String(probe)}: add it to healthCheck.probes there`);
+}
+
+/** For what is not the fault of the instance, so the result is inconclusive. */
+function skippingProbe(reason: string): Probe {
   return { check: () => Promise.resolve({ passed: false, skipped: true, misconfigured: true, reason }) };
 }

@@ -304,7 +304,7 @@ function createTransport(
 }
 
 function createCommunicator(
-  { communicator, strategies, inheritDeadline }: Options,
+  { communicator, strategies, inheritDeadline, requireTls }: Options,
   registry: ServiceRegistry,
   place: RegistryPlace,
   transport: Transport,
@@ -318,7 +318,8 @@ function createCommunicator(
     notFoundHint: () => place.notFoundHint(),
     addressDoubt: (instance: ServiceInstance) => place.addressDoubt(instance),
   };
-  const deps = { registry, transport, events, clock, random, ambientDeadline, deadlineKey, strategies, ...hints };
+  const settings = { ambientDeadline, deadlineKey, strategies, requireTls };
+  const deps = { registry, transport, events, clock, random, ...settings, ...hints };
   return new ServiceCommunicator(deps, communicator);
 }
 
@@ -384,7 +385,7 @@ const UNCHECKED =
  * all instances, since each has to come to the same shares.
  */
 function createMonitor(
-  { mode, healthCheck, tls, logging, registry: { follow } }: Options,
+  { mode, healthCheck, tls, requireTls, logging, registry: { follow } }: Options,
   hosts: HostPolicy,
   store: RegistryStore,
   registry: ServiceRegistry,
@@ -407,7 +408,7 @@ function createMonitor(
   const share =
     store instanceof RedisRegistryStore ? new CheckShare(store, { clock, random, intervalMs, isLocal }) : undefined;
   const instancesOf = (name: string): readonly ServiceInstance[] => registry.snapshot.services.get(name) ?? [];
-  const planner = planChecks(options, { hosts, instancesOf, clock, events });
+  const planner = planChecks(options, { hosts, instancesOf, requireTls, clock, events });
   const calls = callsOf(communicator);
   const idleMs = (key: InstanceKey): number => calls.idleMs(key);
   const onUnreachable: HealthMonitorDeps['onUnreachable'] = (listener) =>

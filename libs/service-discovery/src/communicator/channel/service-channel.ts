@@ -1,5 +1,5 @@
 import { LoadTracker, type NamedStrategies } from '../../balancing/index.js';
-import { isHttp, type ServiceInstance } from '../../model/index.js';
+import { isHttp, isSecure, type ServiceInstance } from '../../model/index.js';
 import { type InstanceDelta } from '../../transport/index.js';
 import { Balancers } from './balancers.js';
 import { type BreakerDeps, Breakers, type CircuitBreakerView } from './breakers.js';
@@ -14,6 +14,8 @@ export interface ChannelDeps extends BreakerDeps {
   readonly strategies: NamedStrategies;
   /** Why the address of an instance may lead elsewhere; undefined: nothing suggests so. */
   readonly addressDoubt?: (instance: ServiceInstance) => string | undefined;
+  /** Whether calls go to instances with `https` alone. */
+  readonly requireTls: boolean;
 }
 
 /**
@@ -46,21 +48,21 @@ export class ServiceChannel {
     this.balancers = new Balancers({ clock, random, events, strategies, loads: this.loads });
   }
 
-  /** Instances that can receive calls: those that speak HTTP. */
+  /** Instances that can receive calls: those that speak HTTP, with `requireTls` over TLS. */
   get instances(): readonly ServiceInstance[] {
     return this.list;
   }
 
-  /** Instances that need a client for another protocol. */
+  /** Instances that cannot receive calls: they need a client for another protocol, or `requireTls` excludes them. */
   get others(): readonly ServiceInstance[] {
-    return this.list === this.registered ? [] : this.registered.filter(({ protocol }) => !isHttp(protocol));
+    return this.list === this.registered ? [] : this.registered.filter((instance) => !this.isCallable(instance));
   }
 
   /** @returns instances for which to open and close connections; undefined: none */
   update(registered: readonly ServiceInstance[]): InstanceDelta | undefined {
     if (registered === this.registered) return undefined;
     this.registered = registered;
-    const instances = speakingHttp(registered);
+    const instances = this.callable(registered);
     const changes = changesBetween(this.list, instances);
     this.list = instances;
     this.states.update(instances.length, changes);
@@ -85,6 +87,15 @@ export class ServiceChannel {
     if (this.states.find(instanceId)?.generation === generation) this.unreachable.failed(instanceId, error, now);
   }
 
+  /** Returns the list itself if all can receive calls, the usual case. */
+  private callable(instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
+    return instances.every((one) => this.isCallable(one)) ? instances : instances.filter((one) => this.isCallable(one));
+  }
+
+  private isCallable({ protocol }: ServiceInstance): boolean {
+    return isHttp(protocol) && (isSecure(protocol) || !this.deps.requireTls);
+  }
+
   private tellDoubts(joined: readonly ServiceInstance[]): void {
     const { addressDoubt, events } = this.deps;
     if (!addressDoubt) return;
@@ -104,10 +115,4 @@ export class ServiceChannel {
       breakers.views(),
     );
   }
-}
-
-/** Returns the list itself if all speak HTTP, the usual case. */
-function speakingHttp(instances: readonly ServiceInstance[]): readonly ServiceInstance[] {
-  const speaksHttp = ({ protocol }: ServiceInstance): boolean => isHttp(protocol);
-  return instances.every(speaksHttp) ? instances : instances.filter(speaksHttp);
 }

@@ -4,8 +4,8 @@ import { finished, Readable } from 'node:stream';
 import { type HttpService } from '@nestjs/axios';
 import { type AxiosRequestConfig, type AxiosResponse } from 'axios';
 import {
+  certificateCode,
   type Clock,
-  isCertificateFault,
   messageOf,
   nameOfRequest,
   ServiceDiscoveryError,
@@ -218,12 +218,13 @@ function toFailure(error: unknown, to: ServiceInstance, sent: ServiceRequest): S
   if (isCancelled(error))
     return new ServiceDiscoveryError('ABORTED', `The request was cancelled: ${messageOf(error)}`, details);
   const { code } = (error ?? {}) as { code?: unknown };
-  const neverSent = refusal !== undefined || NEVER_SENT.has(code) || isCertificateFault(error);
+  const refused = refusal?.code ?? certificateCode(error);
+  const neverSent = refused !== undefined || NEVER_SENT.has(code);
   const what = neverSent ? 'could not be sent' : 'got no response';
   const reason =
     tlsFailure(error) ?? messageOf(error) + (to.protocol === 'https' && isFirst(error) ? unansweredHint(error) : '');
   const message = `${request} of ${to.serviceName}/${to.instanceId} at ${to.host}:${to.port} ${what}: ${reason}`;
-  return new TransportError(message, neverSent, details, refusal?.code);
+  return new TransportError(message, neverSent, details, refused);
 }
 
 /** Axios wraps the error of a lookup. */

@@ -165,12 +165,15 @@ const MODES_BY_PART: readonly (readonly [RegExp, ServiceDiscoveryMode])[] = [
 
 /** Where the registry of the mode `remote` is; undefined where that is wrong. */
 export function checkRemote(
-  { registryUrl, remote = {} }: Pick<ServiceDiscoveryOptions, 'registryUrl' | 'remote'>,
+  { registryUrl, remote = {}, requireTls }: Pick<ServiceDiscoveryOptions, 'registryUrl' | 'remote' | 'requireTls'>,
   check: OptionValidator,
 ): RemoteRegistryStoreOptions | undefined {
   const options = { ...remote, url: registryUrl ?? '' };
   try {
-    resolveRemoteRegistryStoreOptions(options, 'remote');
+    const { origin } = resolveRemoteRegistryStoreOptions(options, 'remote');
+    if (requireTls && !origin.startsWith('https:')) {
+      check.problem('registryUrl', registryUrl, 'a URL that begins with https, since requireTls is set');
+    }
     return options;
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;

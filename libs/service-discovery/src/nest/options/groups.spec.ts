@@ -23,6 +23,7 @@ const RIGHT: Readonly<Partial<Record<keyof typeof KNOWN_OPTIONS, readonly unknow
   trackHeartbeats: [true],
   loadBalancing: [ignore],
   coalescing: [true],
+  requireTls: [true],
   inheritDeadline: [true, ignore],
 };
 

@@ -91,6 +91,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   patterns: null,
   strategies: null,
   transport: null,
+  requireTls: null,
   api: [...Object.keys(DEFAULT_API_OPTIONS), ...API_OPTIONS_WITHOUT_DEFAULT],
   allowedHosts: null,
   inheritDeadline: null,

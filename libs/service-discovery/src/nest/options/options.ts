@@ -190,6 +190,12 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
    */
   transport?: TransportChoice;
   /**
+   * Whether calls, health checks over HTTP and gRPC, and the remote registry go over TLS alone: instances registered with `http` get
+   * no calls and are not checked, and a `registryUrl` has to begin with `https`.
+   * @default false
+   */
+  requireTls?: boolean;
+  /**
    * The REST API under `/service-discovery`, and the health routes: where they are mounted, and who may write. False leaves
    * both out. In `forRootAsync` it stands beside `useFactory`, since controllers are settled before that runs.
    * @default on, for reading; writing calls come from this machine alone until a `token` or a `guard` is set
@@ -268,6 +274,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly transport: TransportChoice;
   /** The TLS of calls, with files read. */
   readonly tls: TlsByService;
+  readonly requireTls: boolean;
   readonly api: ApiOptions | false;
   /** Undefined for all that are not forbidden. */
   readonly allowedHosts: AllowedHosts | undefined;
@@ -288,6 +295,7 @@ export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
   mode: 'memory_only',
   namespace: 'default',
   transport: 'undici',
+  requireTls: false,
   inheritDeadline: true,
   maxOfflineWrites: 10_000,
   /** In `memory_only` all who read the registry hear of a draining instance at once. */

@@ -103,7 +103,10 @@ function resolveMerged(
   const registry = pick(options, REGISTRY_OPTION_NAMES);
   const healthCheck = checkHealthCheck(options, check);
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
-  const { transport, inheritDeadline } = { ...DEFAULT_SERVICE_DISCOVERY_OPTIONS, ...withoutUndefined(options) };
+  const { transport, inheritDeadline, requireTls } = {
+    ...DEFAULT_SERVICE_DISCOVERY_OPTIONS,
+    ...withoutUndefined(options),
+  };
   const services = checkServices(options.services, given, check);
   const { advertise = {}, selfPreservation = {}, strategies: named = {}, logging = {}, metrics = {} } = options;
 
@@ -135,6 +138,7 @@ function resolveMerged(
     strategies,
     transport,
     tls,
+    requireTls: check.boolean('requireTls', requireTls),
     api: options.api === false ? false : resolveApi(options.api, check),
     allowedHosts: checkHosts(options, check),
     inheritDeadline: checkInheritDeadline(inheritDeadline, check),

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import {
+  certificateCode,
   messageOf,
   nameOfRequest,
   ServiceDiscoveryError,
@@ -44,7 +45,12 @@ export function toFailure(
   const what = neverSent ? 'could not be sent' : 'got no response';
   const hint = to.protocol === 'https' && (neverSent || wasSilent) ? unansweredHint(error) : '';
   const reason = tlsFailure(error) ?? messageOf(error) + hint;
-  return new TransportError(`${subject} ${what}: ${reason}`, neverSent, details, isRefused ? error.code : undefined);
+  return new TransportError(
+    `${subject} ${what}: ${reason}`,
+    neverSent,
+    details,
+    isRefused ? error.code : certificateCode(error),
+  );
 }
 
 /** On a network error undici destroys the body with that error; any other error comes from the body itself. */
