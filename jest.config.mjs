@@ -1,6 +1,6 @@
 /** Unit specs (beside the source) and end-to-end specs (in test/), but for those that `npm run test:long` runs. */
 export default {
-  testEnvironment: 'node',
+  testEnvironment: './test/support/environment.mjs',
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '@swc/jest' },
   resolver: './test/support/resolver.cjs',
@@ -15,10 +15,12 @@ export default {
   // The published manifest bears the workspace's name, on purpose: apps here import the package as users do.
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/service-discovery/package.json'],
   globalSetup: './test/support/tools.mjs',
+  testSequencer: './test/support/sequencer.mjs',
   // How long a test takes says something of the machine, not of the code.
   testTimeout: 60_000,
+  // One more than a small machine has cores: end-to-end specs wait for the processes that they start.
+  maxWorkers: 3,
   // A process that has run many specs is slow: modules loaded as ES modules are not let go.
-  maxWorkers: 2,
   workerIdleMemoryLimit: '1GB',
   // Jest's 500 ms are too short for a process that ends on a busy machine; one that a test holds still outlasts these.
   workerGracefulExitTimeout: 30_000,

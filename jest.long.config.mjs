@@ -8,5 +8,7 @@ export default {
   ...config,
   testMatch: ['<rootDir>/libs/**/*.{long,model}.spec.ts', '<rootDir>/test/**/*.{long,model}.e2e-spec.ts'],
   testPathIgnorePatterns: [],
+  // What measures rates gets a core of its own.
+  maxWorkers: 2,
   globals: { modelRunsFactor: 10 },
 };

@@ -33,8 +33,12 @@ interface Received {
 
 type Send = (app: INestApplicationContext, headers: Record<string, string>) => Promise<{ readonly status: number }>;
 
-const byCommunicator: Send = (app, headers) =>
-  app.get(ServiceCommunicator).callService('accounts', { method: 'POST', path: '/search', headers, body: BODY });
+const byCommunicator: Send = async (app, headers) => {
+  const request = { method: 'POST', path: '/search', headers, body: BODY } as const;
+  const response = await app.get(ServiceCommunicator).callService('accounts', request);
+  await response.body.text();
+  return response;
+};
 const byHttpService: Send = (app, headers) =>
   app.get(HttpService).axiosRef.post('http://accounts/search', BODY, { headers });
 
