@@ -1,8 +1,9 @@
-import { reconnectDelay, type Clock, type Random, type Timer } from '../../common/index.js';
+import { reconnectDelay, type Clock, type Random } from '../../common/index.js';
 import { keyOf, type Change, type InstanceKey, type Lease, type ServiceInstance } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { inBatches } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
+import { Rounds } from '../rounds.js';
 
 /** How long a renewal waits to be batched with others: 1 s, for short leases a twentieth of the lease. */
 const LONGEST_WAIT_MS = 1_000;
@@ -31,27 +32,33 @@ export class CheckedLeases {
   private readonly due = new Map<string, ServiceInstance>();
   /** The leases that this process renews; `endsAt` in monotonic milliseconds. */
   private readonly kept = new Map<string, { readonly instance: ServiceInstance; readonly endsAt: number }>();
-  private timer: Timer | undefined;
-  private timerDue = Number.POSITIVE_INFINITY;
-  private sending = false;
-  private failures = 0;
-  private stopped = false;
+  private readonly rounds: Rounds;
 
-  constructor(private readonly deps: CheckedLeasesDeps) {}
+  constructor(private readonly deps: CheckedLeasesDeps) {
+    const { clock, random, feed } = deps;
+    this.rounds = new Rounds({
+      clock,
+      run: () => this.renewDue(),
+      delayMs: (failures) => {
+        if (failures > 0) return reconnectDelay(failures, BACKOFF, random);
+        return this.due.size > 0 && feed.isTakingWrites ? LONGEST_WAIT_MS : undefined;
+      },
+    });
+  }
 
   /** Call it for a registration that the snapshot does not show: if it is lost, no other process can recover it. */
   unseen(instance: ServiceInstance): void {
-    if (instance.lease !== 'checks' || this.stopped) return;
+    if (instance.lease !== 'checks' || this.rounds.stopped) return;
     this.forget(instance);
     this.keep(instance);
   }
 
   /** Called when an instance passes a health check. */
   passed(instance: ServiceInstance): void {
-    if (instance.lease !== 'checks' || this.stopped || this.keepsLater(instance)) return;
+    if (instance.lease !== 'checks' || this.rounds.stopped || this.keepsLater(instance)) return;
     this.due.set(keyOf(instance), instance);
     this.keep(instance);
-    if (this.failures === 0) this.arm(Math.min(LONGEST_WAIT_MS, instance.ttlMs * WAIT_SHARE));
+    if (this.rounds.failures === 0) this.rounds.runWithin(Math.min(LONGEST_WAIT_MS, instance.ttlMs * WAIT_SHARE));
   }
 
   /** Follows the store's changes, and recovers at once the instances that the store lost. */
@@ -63,13 +70,12 @@ export class CheckedLeases {
 
   /** The store takes writes again: sends everything that is due now. */
   sendNow(): void {
-    this.failures = 0;
-    if (this.due.size > 0) this.arm(0);
+    this.rounds.failures = 0;
+    if (this.due.size > 0) this.rounds.runWithin(0);
   }
 
   stop(): void {
-    this.stopped = true;
-    this.disarm();
+    this.rounds.stop();
   }
 
   private compare(instances: readonly ServiceInstance[]): void {
@@ -111,39 +117,12 @@ export class CheckedLeases {
     this.due.delete(keyOf(key));
   }
 
-  private arm(ms: number): void {
-    const due = this.deps.clock.now() + ms;
-    if (this.sending || this.stopped || due >= this.timerDue) return;
-    this.disarm();
-    this.timerDue = due;
-    this.timer = this.deps.clock.setTimer(() => void this.send(), ms, { keepAlive: false });
-  }
-
-  private disarm(): void {
-    this.timer?.cancel();
-    this.timerDue = Number.POSITIVE_INFINITY;
-  }
-
-  /** Never rejects. */
-  private async send(): Promise<void> {
-    this.disarm();
-    this.sending = true;
+  /** A rejection only means a retry: the feed reports the outage. */
+  private async renewDue(): Promise<void> {
     const sent = new Map(this.due);
-    try {
-      await this.renew([...sent.values()]);
-      this.failures = 0;
-      // While the store takes no writes, only instances in the offline queue were renewed.
-      if (this.deps.feed.isTakingWrites) this.clearDue(sent);
-    } catch {
-      // The feed reports the outage; here a failure only means a retry.
-      this.failures += 1;
-    }
-    this.sending = false;
-    if (this.failures > 0) this.arm(reconnectDelay(this.failures, BACKOFF, this.deps.random));
-    else if (this.due.size > 0 && this.deps.feed.isTakingWrites) this.arm(LONGEST_WAIT_MS);
-  }
-
-  private clearDue(sent: ReadonlyMap<string, ServiceInstance>): void {
+    await this.renew([...sent.values()]);
+    // While the store takes no writes, only instances in the offline queue were renewed.
+    if (!this.deps.feed.isTakingWrites) return;
     for (const [id, instance] of sent) if (this.due.get(id) === instance) this.due.delete(id);
   }
 

@@ -12,7 +12,8 @@ import {
 import { type RegistryStore } from '../../store/index.js';
 import { inBatches, type KeyedLock } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
-import { RenewalRounds } from './renewal-rounds.js';
+import { Rounds } from '../rounds.js';
+import { renewalDelay } from './renewal-delay.js';
 
 const RECOVERY_CONCURRENCY = 16;
 const KINDS: readonly LeaseKind[] = ['heartbeat', 'checks'];
@@ -52,21 +53,18 @@ interface KeptLease {
  */
 export class LeaseKeeper {
   private readonly kept = new Map<string, KeptLease>();
-  private readonly rounds: RenewalRounds;
+  private readonly rounds: Rounds;
 
-  /** @param intervalMs see {@link RenewalRounds} */
+  /** @param intervalMs default, and for leases that are not longer: a third of the shortest lease, at most 30 s */
   constructor(
     private readonly store: RegistryStore,
     private readonly deps: LeaseKeeperDeps,
-    intervalMs?: number,
+    private readonly intervalMs?: number,
   ) {
-    const { clock, random } = deps;
-    this.rounds = new RenewalRounds({
-      clock,
-      random,
-      intervalMs,
-      renew: () => this.renewAll(),
-      shortestTtlMs: () => this.shortestTtlMs(),
+    this.rounds = new Rounds({
+      clock: deps.clock,
+      run: () => this.renewAll(),
+      delayMs: () => (this.kept.size > 0 ? this.delayMs(this.shortestTtlMs()) : undefined),
     });
   }
 
@@ -96,7 +94,7 @@ export class LeaseKeeper {
     const shown = this.deps.feed.storedInstance(lease);
     if (shown) this.observe(shown);
     // A round is already scheduled for the other leases.
-    this.rounds.schedule(lease.ttlMs);
+    this.rounds.runWithin(this.delayMs(lease.ttlMs));
   }
 
   /** Stops renewing a lease. */
@@ -159,6 +157,12 @@ export class LeaseKeeper {
     return shortest;
   }
 
+  private delayMs(shortestTtlMs: number): number {
+    const { intervalMs, rounds } = this;
+    return renewalDelay({ shortestTtlMs, intervalMs }, rounds.failures, this.deps.random);
+  }
+
+  /** A rejection only brings the next round forward: the feed reports the outage. */
   private async renewAll(): Promise<void> {
     const answers = (await Promise.all(KINDS.map((kind) => this.renewAllOf(kind)))).flat();
     const work = answers.filter((answer) => !answer.held || answer.entry.statusToRestore !== undefined);

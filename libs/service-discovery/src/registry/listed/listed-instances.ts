@@ -10,7 +10,8 @@ import {
   type ServiceRegistration,
 } from '../../model/index.js';
 import { inBatches } from '../concurrency.js';
-import { renewalInterval, RenewalRounds } from '../leases/renewal-rounds.js';
+import { longestRenewalDelay, renewalDelay, type RenewalPace } from '../leases/renewal-delay.js';
+import { Rounds } from '../rounds.js';
 import { type ServiceRegistry } from '../service-registry.js';
 
 const CONCURRENCY = 16;
@@ -69,8 +70,8 @@ interface Listed {
 export class ListedInstances {
   private readonly byService = new Map<string, Map<string, Listed>>();
   private readonly all: readonly Listed[];
-  private readonly shortestTtlMs: number;
-  private readonly rounds: RenewalRounds;
+  private readonly pace: RenewalPace;
+  private readonly rounds: Rounds;
   private stopListening: () => void = () => undefined;
 
   /** @throws InvalidInstanceError naming every wrong field */
@@ -95,13 +96,11 @@ export class ListedInstances {
       const ofService = this.byService.get(serviceName) ?? new Map<string, Listed>();
       this.byService.set(serviceName, ofService.set(instanceId, listed));
     }
-    this.shortestTtlMs = Math.min(...this.all.map(({ instance }) => instance.ttlMs));
-    this.rounds = new RenewalRounds({
+    this.pace = { shortestTtlMs: Math.min(...this.all.map(({ instance }) => instance.ttlMs)), intervalMs };
+    this.rounds = new Rounds({
       clock,
-      random,
-      intervalMs,
-      renew: () => this.keepAll(),
-      shortestTtlMs: () => this.shortestTtlMs,
+      run: () => this.keepAll(),
+      delayMs: (failures) => renewalDelay(this.pace, failures, random),
     });
   }
 
@@ -243,10 +242,9 @@ export class ListedInstances {
   }
 
   private async removeUnlessShared(listed: Listed): Promise<void> {
-    const { registry, clock, heartbeatIntervalMs } = this.deps;
+    const { registry, clock } = this.deps;
     const { instance, generation, sharedAt } = listed;
-    const isShared =
-      clock.now() - sharedAt < SHARED_INTERVALS * renewalInterval(this.shortestTtlMs, heartbeatIntervalMs);
+    const isShared = clock.now() - sharedAt < SHARED_INTERVALS * longestRenewalDelay(this.pace);
     if (!listed.isKnown || isShared) return;
     await registry.deregister(instance, { generation });
   }

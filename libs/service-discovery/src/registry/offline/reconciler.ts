@@ -1,9 +1,10 @@
-import { LeaseLostError, reconnectDelay, type Clock, type Random, type Timer } from '../../common/index.js';
+import { LeaseLostError, reconnectDelay, type Clock, type Random } from '../../common/index.js';
 import { keyOf, type InstanceKey, type ServiceInstance } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { inBatches, type KeyedLock } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
 import { type LeaseKeeper } from '../leases/lease-keeper.js';
+import { Rounds } from '../rounds.js';
 import { type StoreWrites } from '../store-writes.js';
 import { type OfflineQueue } from './offline-queue.js';
 import {
@@ -52,64 +53,53 @@ export interface ReconcilerDeps {
  */
 export class Reconciler {
   private counts = { applied: 0, superseded: 0, gone: 0, expired: 0 };
-  private running: Promise<void> | undefined;
-  private timer: Timer | undefined;
-  private failures = 0;
-  private closed = false;
+  private readonly rounds: Rounds;
 
-  constructor(private readonly deps: ReconcilerDeps) {}
-
-  /** Starts a pass. Does nothing while one is running: it also sends writes queued in the meantime. */
-  run(): void {
-    if (this.running || this.closed || !this.deps.feed.isTakingWrites) return;
-    this.disarm();
-    this.running = this.pass().finally(() => {
-      this.running = undefined;
-      this.finish();
+  constructor(private readonly deps: ReconcilerDeps) {
+    const { clock, random, feed, queue } = deps;
+    this.rounds = new Rounds({
+      clock,
+      run: () => this.pass(),
+      delayMs: (failures) => {
+        if (!feed.isTakingWrites || queue.waiting().length === 0) return undefined;
+        return reconnectDelay(Math.max(1, failures), BACKOFF, random);
+      },
     });
+  }
+
+  /** Starts a pass, if the store takes writes. A pass that is running also sends writes queued in the meantime. */
+  run(): void {
+    if (this.deps.feed.isTakingWrites) this.rounds.runNow();
   }
 
   /** A write is queued although the store is connected: schedules a pass. */
   wake(): void {
-    if (this.running || this.timer || this.closed || !this.deps.feed.isTakingWrites) return;
-    const delay = reconnectDelay(Math.max(1, this.failures), BACKOFF, this.deps.random);
-    this.timer = this.deps.clock.setTimer(() => this.run(), delay, { keepAlive: false });
+    this.rounds.schedule();
   }
 
   /** Resolves when no pass is running. */
   async idle(): Promise<void> {
-    await this.running;
+    await this.rounds.running;
   }
 
   close(): void {
-    this.closed = true;
-    this.disarm();
+    this.rounds.stop();
   }
 
-  private disarm(): void {
-    this.timer?.cancel();
-    this.timer = undefined;
-  }
-
+  /** A rejection only means a retry: the feed reports the outage. */
   private async pass(): Promise<void> {
-    let failed = false;
-    await inBatches(this.deps.queue.waiting(), CONCURRENCY, async (key) => {
-      if (this.closed || !this.deps.feed.isTakingWrites) return;
-      // The feed reports the outage; here a failure only means a retry.
-      await this.sendAll(key).catch(() => (failed = true));
-    });
-    this.failures = failed ? this.failures + 1 : 0;
-  }
-
-  private finish(): void {
-    if (this.closed) return;
-    if (this.deps.queue.waiting().length > 0) {
-      this.wake();
-      return;
+    const { queue, feed } = this.deps;
+    try {
+      await inBatches(queue.waiting(), CONCURRENCY, async (key) => {
+        if (!this.rounds.stopped && feed.isTakingWrites) await this.sendAll(key);
+      });
+    } finally {
+      if (!this.rounds.stopped && queue.waiting().length === 0) {
+        const { counts } = this;
+        this.counts = { applied: 0, superseded: 0, gone: 0, expired: 0 };
+        this.deps.done(counts);
+      }
     }
-    const { counts } = this;
-    this.counts = { applied: 0, superseded: 0, gone: 0, expired: 0 };
-    this.deps.done(counts);
   }
 
   /** Sends writes until none is waiting for the instance, including those queued in the meantime. */
@@ -119,9 +109,9 @@ export class Reconciler {
       try {
         await this.send(key, write);
       } finally {
-        if (!this.closed) this.deps.feed.refresh(key);
+        if (!this.rounds.stopped) this.deps.feed.refresh(key);
       }
-      if (this.closed) return;
+      if (this.rounds.stopped) return;
     }
   }
 
