@@ -1,7 +1,6 @@
-import { RegistryUnavailableError, type Clock, type Random } from '../../common/index.js';
+import { RegistryUnavailableError } from '../../common/index.js';
 import {
   keyOf,
-  type EventSink,
   type HealthDetail,
   type HealthStatus,
   type InstanceKey,
@@ -11,27 +10,12 @@ import {
   type ServiceInstance,
   type StatusDetail,
 } from '../../model/index.js';
-import { isHealthNews, isOperatorStatus, type RegistryStore } from '../../store/index.js';
-import { type SnapshotFeed } from '../feed/snapshot-feed.js';
-import { type KeyedLock } from '../concurrency.js';
-import { type LeaseKeeper } from '../leases/lease-keeper.js';
-import { type StoreWrites, type WriteTarget } from '../store-writes.js';
+import { isHealthNews, isOperatorStatus } from '../../store/index.js';
+import { type WriteTarget } from '../store-writes.js';
 import { OfflineQueue } from './offline-queue.js';
 import { withStatus } from './offline-write.js';
 import { QueueOverlay } from './queue-overlay.js';
-import { Reconciler } from './reconciler.js';
-
-export interface OfflineWritesDeps {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly events: EventSink;
-  readonly store: RegistryStore;
-  readonly feed: SnapshotFeed;
-  /** Held for an id while it is registered or recovered. */
-  readonly lock: KeyedLock;
-  readonly leases: LeaseKeeper;
-  readonly online: StoreWrites;
-}
+import { type OfflineDeps, Reconciler } from './reconciler.js';
 
 /** A write that the store has not taken. */
 interface WriteAttempt {
@@ -58,21 +42,12 @@ export class OfflineWrites implements WriteTarget {
   /** @param limit how many instances may have queued writes */
   constructor(
     limit: number,
-    private readonly deps: OfflineWritesDeps,
+    private readonly deps: OfflineDeps,
   ) {
-    const { clock, events, feed } = deps;
+    const { clock, feed } = deps;
     const queue = new OfflineQueue(limit, clock);
     this.queue = queue;
-    this.reconciler = new Reconciler({
-      ...deps,
-      queue,
-      done: (outcome) => {
-        this.isAnnounced = false;
-        const { applied, superseded, gone, expired } = outcome;
-        const total = applied + superseded + gone + expired;
-        if (total > 0) events.emit('registry.reconciled', { applied, superseded, gone, expired });
-      },
-    });
+    this.reconciler = new Reconciler(deps, queue, () => (this.isAnnounced = false));
     feed.showThrough(new QueueOverlay(queue));
     feed.listen({
       received: (change) => {

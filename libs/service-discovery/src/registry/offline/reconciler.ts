@@ -1,5 +1,11 @@
 import { LeaseLostError, reconnectDelay, type Clock, type Random } from '../../common/index.js';
-import { keyOf, type InstanceKey, type ServiceInstance } from '../../model/index.js';
+import {
+  keyOf,
+  type EventSink,
+  type InstanceKey,
+  type ServiceDiscoveryEvents,
+  type ServiceInstance,
+} from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { inBatches, type KeyedLock } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
@@ -20,30 +26,18 @@ const CONCURRENCY = 16;
 /** The delay after a pass in which the store was connected but did not take every write. */
 const BACKOFF = { firstMs: 1_000, longestMs: 10_000 };
 
-/** The outcome of the queued writes, one per instance. */
-interface Reconciliation {
-  /** Sent to the store. */
-  readonly applied: number;
-  /** Dropped because a newer registration holds the id. */
-  readonly superseded: number;
-  /** Dropped because the registration no longer exists. */
-  readonly gone: number;
-  /** Dropped because the heartbeats of a queued registration have stopped. */
-  readonly expired: number;
-}
+const NONE: ServiceDiscoveryEvents['registry.reconciled'] = { applied: 0, superseded: 0, gone: 0, expired: 0 };
 
-export interface ReconcilerDeps {
+export interface OfflineDeps {
   readonly clock: Clock;
   readonly random: Random;
+  readonly events: EventSink;
   readonly store: RegistryStore;
   readonly feed: SnapshotFeed;
   /** Held for an id while it is registered or recovered. */
   readonly lock: KeyedLock;
   readonly leases: LeaseKeeper;
   readonly online: StoreWrites;
-  readonly queue: OfflineQueue;
-  /** No write is waiting any more. */
-  done(outcome: Reconciliation): void;
 }
 
 /**
@@ -52,11 +46,20 @@ export interface ReconcilerDeps {
  * for its return.
  */
 export class Reconciler {
-  private counts = { applied: 0, superseded: 0, gone: 0, expired: 0 };
+  /**
+   * How many instances had their writes sent, or dropped: because a newer registration holds the id, because the
+   * registration no longer exists, or because the heartbeats of a queued registration stopped.
+   */
+  private counts = { ...NONE };
   private readonly rounds: Rounds;
 
-  constructor(private readonly deps: ReconcilerDeps) {
-    const { clock, random, feed, queue } = deps;
+  /** @param done called when no write is waiting any more */
+  constructor(
+    private readonly deps: OfflineDeps,
+    private readonly queue: OfflineQueue,
+    private readonly done: () => void,
+  ) {
+    const { clock, random, feed } = deps;
     this.rounds = new Rounds({
       clock,
       run: () => this.pass(),
@@ -88,7 +91,8 @@ export class Reconciler {
 
   /** A rejection only means a retry: the feed reports the outage. */
   private async pass(): Promise<void> {
-    const { queue, feed } = this.deps;
+    const { queue } = this;
+    const { feed, events } = this.deps;
     try {
       await inBatches(queue.waiting(), CONCURRENCY, async (key) => {
         if (!this.rounds.stopped && feed.isTakingWrites) await this.sendAll(key);
@@ -96,15 +100,16 @@ export class Reconciler {
     } finally {
       if (!this.rounds.stopped && queue.waiting().length === 0) {
         const { counts } = this;
-        this.counts = { applied: 0, superseded: 0, gone: 0, expired: 0 };
-        this.deps.done(counts);
+        this.counts = { ...NONE };
+        this.done();
+        if (Object.values(counts).some((count) => count > 0)) events.emit('registry.reconciled', counts);
       }
     }
   }
 
   /** Sends writes until none is waiting for the instance, including those queued in the meantime. */
   private async sendAll(key: InstanceKey): Promise<void> {
-    const { queue } = this.deps;
+    const { queue } = this;
     for (let write = queue.get(key); write && !write.acknowledged; write = queue.get(key)) {
       try {
         await this.send(key, write);
@@ -123,7 +128,8 @@ export class Reconciler {
   }
 
   private async register(key: InstanceKey, write: OfflineRegistration): Promise<void> {
-    const { queue, leases, online, clock } = this.deps;
+    const { queue } = this;
+    const { leases, online, clock } = this.deps;
     // Replaced while it waited for the lock: the new one is sent next.
     if (queue.get(key) !== write) return;
     const stored = this.deps.feed.storedInstance(key);
@@ -170,9 +176,9 @@ export class Reconciler {
 
   /** A later registration holds the id: this one is registered once that one is gone. */
   private yieldToNewer(key: InstanceKey, write: OfflineRegistration): void {
-    const { queue, leases } = this.deps;
+    const { leases } = this.deps;
     // A removal was queued while the store was asked; it is sent next.
-    if (queue.get(key)?.kind !== 'registration') return;
+    if (this.queue.get(key)?.kind !== 'registration') return;
     if (write.keep && !leases.leaseOf(key)) {
       leases.keep(write.instance, { ...key, generation: 0, ttlMs: write.instance.ttlMs });
     }
@@ -181,20 +187,20 @@ export class Reconciler {
 
   private async finishRegistration(key: InstanceKey, write: OfflineRegistration): Promise<void> {
     await this.applyStatus(key, write);
-    if (this.deps.queue.acknowledge(key, write)) this.counts.applied += 1;
+    if (this.queue.acknowledge(key, write)) this.counts.applied += 1;
   }
 
   private async remove(key: InstanceKey, write: OfflineRemoval): Promise<void> {
-    const { online, queue } = this.deps;
-    const removed = await online.deregister({ ...key, generation: write.base, ttlMs: 0 });
-    if (!queue.acknowledge(key, write)) return;
+    const removed = await this.deps.online.deregister({ ...key, generation: write.base, ttlMs: 0 });
+    if (!this.queue.acknowledge(key, write)) return;
     const stored = this.deps.feed.storedInstance(key);
     if (removed) this.counts.applied += 1;
     else this.counts[stored && stored.generation > write.base ? 'superseded' : 'gone'] += 1;
   }
 
   private async setStatus(key: InstanceKey, write: OfflineStatus): Promise<void> {
-    const { leases, queue } = this.deps;
+    const { queue } = this;
+    const { leases } = this.deps;
     const stored = this.deps.feed.storedInstance(key);
     const own = write.isOwn ? leases.leaseOf(key) : undefined;
     if (!stored) {
@@ -218,6 +224,6 @@ export class Reconciler {
 
   private drop(key: InstanceKey, why: 'superseded' | 'gone' | 'expired'): void {
     this.counts[why] += 1;
-    this.deps.queue.drop(key);
+    this.queue.drop(key);
   }
 }
