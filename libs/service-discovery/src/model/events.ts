@@ -53,6 +53,20 @@ export type RegistryTroubleKind = (typeof REGISTRY_TROUBLE_KINDS)[number];
 /** Which comparison identified an instance as an outlier. */
 export type EjectionReason = 'consecutive_failures' | 'success_rate' | 'failure_percentage' | 'latency';
 
+/**
+ * What the REST API bounds: `api.limits.services`, `instancesPerService`, `instancesPerCaller` and `registrationsPerMinute`;
+ * `api.maxEventReaders`; `api.maxWatches`.
+ */
+export const API_LIMITS = [
+  'services',
+  'instances_per_service',
+  'instances_per_caller',
+  'registrations_per_minute',
+  'event_readers',
+  'watches',
+] as const;
+export type ApiLimit = (typeof API_LIMITS)[number];
+
 /** All events of services and calls, by type. The publisher fills in `at`, in milliseconds since the Unix epoch. */
 export interface ServiceDiscoveryEvents extends TlsEvents {
   /** An instance registered, for the first time or again. */
@@ -130,6 +144,8 @@ export interface ServiceDiscoveryEvents extends TlsEvents {
    * registration has the id, the instance is gone, or its heartbeats had stopped.
    */
   'registry.reconciled': { applied: number; superseded: number; gone: number; expired: number };
+  /** The REST API refused a request since a limit, `max`, is reached. `option` sets it; `caller` is who asked, if it is known. */
+  'api.limit_reached': { limit: ApiLimit; option: string; max: number; caller?: string };
   /**
    * A circuit breaker opened and refuses calls: that of an instance, or of the service as a whole if there is no
    * `instanceId`.

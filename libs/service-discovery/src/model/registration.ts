@@ -230,7 +230,7 @@ export function toInstance(
   const usualPath = isHttp(protocol) ? DEFAULT_HEALTH_CHECK_PATH : null;
   return shapeInstance({
     serviceName,
-    instanceId: registration.instanceId ?? defaultInstanceId(host, port),
+    instanceId: instanceIdOf(registration),
     host,
     port,
     protocol,
@@ -276,6 +276,11 @@ function expectedTtl(value: unknown, usual: string): string {
 function ttlOf({ ttl }: ServiceRegistration, fallbackMs: number): number {
   const parsed = parseDuration(ttl);
   return 'ms' in parsed ? parsed.ms : fallbackMs;
+}
+
+/** The id of a registration: the one that it names, else one that its address makes. */
+export function instanceIdOf({ instanceId, host, port }: ServiceRegistration): string {
+  return instanceId ?? defaultInstanceId(withoutBrackets(host), port);
 }
 
 /** The address identifies the instance: registering twice from one address replaces the instance. */

@@ -37,6 +37,7 @@ export {
   type TransportOptions,
 } from './options/index.js';
 export {
+  type ApiLimitOptions,
   type ApiOptions,
   isLocalRequest,
   type PeerRequest,

@@ -191,6 +191,14 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
         fields: { applied, superseded, gone, expired },
       };
     }
+    case 'api.limit_reached': {
+      const { limit, option, max, caller } = event;
+      return {
+        level: 'warn',
+        message: `The limit ${option} (${max}) is reached: requests${caller === undefined ? '' : ` of the caller ${caller}`} are refused`,
+        fields: { limit, option, max, caller },
+      };
+    }
     case 'circuit.opened': {
       const { reason, failures, retryAfterMs } = event;
       const why = WHY_OPENED[reason] ?? `after ${failures} failures`;

@@ -92,6 +92,7 @@ describe('EventLogger', () => {
     bus.emit('registry.trouble', { kind: 'unreadable_namespace', reason: 'WRONGTYPE' });
     bus.emit('registry.trouble', { kind: 'gap', service: 'users', reason: 'changes were missed' });
     bus.emit('registry.reconciled', { applied: 3, superseded: 1, gone: 0, expired: 2 });
+    bus.emit('api.limit_reached', { limit: 'services', option: 'api.limits.services', max: 9, caller: 'local' });
     bus.emit('circuit.opened', {
       service: 'users',
       instanceId: 'a',
@@ -153,6 +154,7 @@ describe('EventLogger', () => {
       'warn Registry trouble: WRONGTYPE',
       'warn Registry trouble (users): changes were missed',
       'log Queued changes were sent to the registry: 3 applied; dropped: 1 superseded, 0 of instances that are gone, 2 expired',
+      'warn The limit api.limits.services (9) is reached: requests of the caller local are refused',
       'warn Circuit of users/a opened after 5 failures, next try in 60000 ms',
       'log Circuit of users/a is half-open and allows a trial call',
       'log Circuit of users closed',

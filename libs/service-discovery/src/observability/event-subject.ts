@@ -38,6 +38,7 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'registry.trouble': ({ kind, service, instanceId }) => `${placeOf(service, instanceId)} ${kind}`,
   'registry.offline': ofRegistry,
   'registry.reconciled': ofRegistry,
+  'api.limit_reached': ({ limit }) => limit,
   'circuit.opened': ofCircuit,
   'circuit.half_opened': ofCircuit,
   'circuit.closed': ofCircuit,

@@ -1,6 +1,6 @@
 import { type Metric, type Registry } from 'prom-client';
 import { isRecord, OptionValidator, systemClock, type Clock } from '../common/index.js';
-import { REGISTRY_TROUBLE_KINDS, type EventName, type InstanceKey } from '../model/index.js';
+import { API_LIMITS, REGISTRY_TROUBLE_KINDS, type EventName, type InstanceKey } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
 import { LabelCounter } from './label-counter.js';
@@ -77,6 +77,7 @@ export class DiscoveryMetrics {
     this.clock = deps.clock ?? systemClock;
     this.countInstances();
     this.countTroubles();
+    this.countLimits();
     this.countCircuits();
     this.countEjections();
     this.countCalls();
@@ -137,6 +138,14 @@ export class DiscoveryMetrics {
       { name: 'kind', values: REGISTRY_TROUBLE_KINDS },
     );
     this.on('registry.trouble', ({ kind }) => troubles.increment(kind));
+  }
+
+  private countLimits(): void {
+    const refusals = this.labelCounter('api_limit_refusals_total', 'Requests refused by a limit of the REST API', {
+      name: 'limit',
+      values: API_LIMITS,
+    });
+    this.on('api.limit_reached', ({ limit }) => refusals.increment(limit));
   }
 
   private countCircuits(): void {

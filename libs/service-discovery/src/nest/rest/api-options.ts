@@ -2,6 +2,7 @@ import { type CanActivate, type Type } from '@nestjs/common';
 import { assertOptions, InvalidConfigurationError, type Problem, readTokens, TOKENS_RULE } from '../../common/index.js';
 import { type AllowedHosts, HostPolicy } from '../../model/index.js';
 import { findDecoratorProblems, type RouteDecorators } from '../route-decorators.js';
+import { API_LIMIT_OPTIONS, type ApiLimitOptions } from './limits/limit-options.js';
 
 /** The bundled REST API. */
 export interface ApiOptions {
@@ -44,6 +45,12 @@ export interface ApiOptions {
   /** How many processes may have `/watch` open at once, 1 to 100,000; others get 503. @default 5000 */
   maxWatches: number;
   /**
+   * How much a caller may add to the registry over the API, and how much a list shows; beyond that registrations get 429 with
+   * `Retry-After`.
+   * @default limits that a fleet of 10,000 instances with one token does not meet
+   */
+  limits: Partial<ApiLimitOptions>;
+  /**
    * Whether the library's routes stand in the app's own Swagger document, with their schemas. Those of the API name
    * the security scheme `bearer`, that of `DocumentBuilder.addBearerAuth()`. Without it, `openapi.json` of the package
    * describes them.
@@ -70,6 +77,7 @@ export const DEFAULT_API_OPTIONS: ApiOptions = {
   checkTargets: 'own',
   maxEventReaders: 100,
   maxWatches: 5_000,
+  limits: {},
   swagger: false,
 };
 export const API_OPTIONS_WITHOUT_DEFAULT = [
@@ -116,12 +124,16 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
     problems.push({ path: `${path}.token`, value: '***', expected: TOKENS_RULE });
   }
   problems.push(...findDecoratorProblems(resolved.decorators, `${path}.decorators`));
-  try {
-    new HostPolicy(resolved.allowedHosts, `${path}.allowedHosts`);
-  } catch (error) {
-    if (!(error instanceof InvalidConfigurationError)) throw error;
-    problems.push(...error.problems);
-  }
+  const gather = (resolve: () => unknown): void => {
+    try {
+      resolve();
+    } catch (error) {
+      if (!(error instanceof InvalidConfigurationError)) throw error;
+      problems.push(...error.problems);
+    }
+  };
+  gather(() => API_LIMIT_OPTIONS.resolve(resolved.limits, `${path}.limits`));
+  gather(() => new HostPolicy(resolved.allowedHosts, `${path}.allowedHosts`));
   if (problems.length > 0) throw new InvalidConfigurationError(problems);
   return resolved;
 }

@@ -1,7 +1,9 @@
 import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type BeforeApplicationShutdown, Inject, Injectable } from '@nestjs/common';
 import { type Clock, RegistryUnavailableError } from '../../common/index.js';
+import { EventBus } from '../../observability/index.js';
 import { CLOCK } from '../tokens.js';
+import { callerOf } from './access/index.js';
 import { API_OPTIONS, type ApiOptions } from './api-options.js';
 import { TooManyStreamsError } from './rest-error.js';
 
@@ -15,6 +17,11 @@ export interface StreamReader {
 
 /** What is streamed, each with a limit of its own: `api.maxEventReaders`, `api.maxWatches`. */
 export type StreamKind = 'events' | 'watches';
+
+const LIMITS = {
+  events: { name: 'maxEventReaders', limit: 'event_readers' },
+  watches: { name: 'maxWatches', limit: 'watches' },
+} as const satisfies Record<StreamKind, object>;
 
 /**
  * One event as it is sent.
@@ -52,6 +59,7 @@ export class EventStreams implements BeforeApplicationShutdown {
   constructor(
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(API_OPTIONS) private readonly api: ApiOptions,
+    @Inject(EventBus) private readonly events: EventBus,
   ) {}
 
   /**
@@ -67,7 +75,7 @@ export class EventStreams implements BeforeApplicationShutdown {
     source: (reader: StreamReader) => AsyncIterable<string | Uint8Array>,
   ): Promise<void> {
     if (this.closing) throw new RegistryUnavailableError('The registry is shutting down');
-    this.assertRoom(kind);
+    this.assertRoom(kind, request);
     const raw = takeOver(response);
     // A connection that the stream's end leaves open would hold up the server's close. HTTP/2 has no such header.
     if (raw.req.httpVersionMajor < 2) raw.setHeader('connection', 'close');
@@ -103,9 +111,12 @@ export class EventStreams implements BeforeApplicationShutdown {
     for (const readers of Object.values(this.open)) for (const reader of readers) reader.abort();
   }
 
-  private assertRoom(kind: StreamKind): void {
-    const option = kind === 'events' ? 'maxEventReaders' : 'maxWatches';
-    if (this.open[kind].size >= this.api[option]) throw new TooManyStreamsError(this.api[option], `api.${option}`);
+  private assertRoom(kind: StreamKind, request: object): void {
+    const { name, limit } = LIMITS[kind];
+    const [max, option] = [this.api[name], `api.${name}`];
+    if (this.open[kind].size < max) return;
+    this.events.emit('api.limit_reached', { limit, max, option, caller: callerOf(request)?.id });
+    throw new TooManyStreamsError(max, option);
   }
 
   private ping(raw: ServerResponse): () => void {

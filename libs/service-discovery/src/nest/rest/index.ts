@@ -1,5 +1,6 @@
 /** The bundled REST API: controllers, the answers' shapes, who may call it. */
 export { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
+export { type ApiLimitOptions } from './limits/limit-options.js';
 export { isLocalRequest, type PeerRequest } from './access/index.js';
 export { ServiceDiscoveryCallsController } from './calls.controller.js';
 export { ServiceDiscoveryInsightController } from './insight.controller.js';

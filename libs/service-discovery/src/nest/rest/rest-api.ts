@@ -9,6 +9,7 @@ import { ServiceDiscoveryCallsController } from './calls.controller.js';
 import { EventFrames } from './event-frames.js';
 import { EventStreams } from './event-streams.js';
 import { ServiceDiscoveryInsightController } from './insight.controller.js';
+import { ApiLimits } from './limits/index.js';
 import { PathLimit } from './path-limit.js';
 import { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
 import { Reply } from './reply.js';
@@ -65,6 +66,7 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
     PathLimit,
     EventFrames,
     EventStreams,
+    ApiLimits,
     Reply,
   ];
 }

@@ -4,7 +4,14 @@ import { HostNotAllowedError } from '../../model/index.js';
 
 /** Codes that only HTTP knows, beside those of the library. */
 export type RestErrorCode =
-  ErrorCode | 'UNAUTHORIZED' | 'FORBIDDEN' | 'NOT_FOUND' | 'PAYLOAD_TOO_LARGE' | 'TOO_MANY_STREAMS' | 'INTERNAL_ERROR';
+  | ErrorCode
+  | 'UNAUTHORIZED'
+  | 'FORBIDDEN'
+  | 'NOT_FOUND'
+  | 'PAYLOAD_TOO_LARGE'
+  | 'LIMIT_REACHED'
+  | 'TOO_MANY_STREAMS'
+  | 'INTERNAL_ERROR';
 
 /** One wrong field of a request. */
 export interface FieldProblem {
@@ -62,6 +69,17 @@ export class TooManyStreamsError extends Error {
   }
 }
 
+/** A limit of `api.limits` is reached. */
+export class LimitReachedError extends Error {
+  constructor(
+    message: string,
+    readonly retryAfterMs: number,
+  ) {
+    super(message);
+    this.name = 'LimitReachedError';
+  }
+}
+
 /** The instance that a path names is not registered. */
 export class InstanceNotFoundError extends ServiceDiscoveryError {
   constructor(service: string, instanceId: string) {
@@ -92,6 +110,10 @@ export function toErrorBody(error: unknown): ErrorBody | undefined {
   if (error instanceof PayloadTooLargeError) {
     const problem = { field: 'body', value: null, expected: `at most ${error.limitBytes} bytes` };
     return { error: { code: 'PAYLOAD_TOO_LARGE', message: error.message, problems: [problem] }, status_code: 413 };
+  }
+  if (error instanceof LimitReachedError) {
+    const { message, retryAfterMs } = error;
+    return { error: { code: 'LIMIT_REACHED', message, problems: [], retry_after_ms: retryAfterMs }, status_code: 429 };
   }
   if (error instanceof TooManyStreamsError) {
     const { message, retryAfterMs } = error;

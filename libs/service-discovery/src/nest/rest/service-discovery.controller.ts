@@ -17,6 +17,7 @@ import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator } from '../../health/index.js';
 import {
   baseUrlOf,
+  instanceIdOf,
   type InstanceKey,
   type InstanceStatus,
   type LeaseKind,
@@ -40,6 +41,7 @@ import { type ListQuery, toPage } from './dto/list.query.js';
 import { type RegisterServiceDto, toRegistration } from './dto/register-service.dto.js';
 import { type StatusDto } from './dto/status.dto.js';
 import { RestErrorFilter } from './error-filter.js';
+import { ApiLimits, RegistrationRateGuard } from './limits/index.js';
 import {
   DeregisterParams,
   DiscoverParams,
@@ -115,22 +117,31 @@ export class ServiceDiscoveryController {
     private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'strategies' | 'registry'>,
     @Inject(Reply) private readonly reply: Reply,
     @Inject(LeaseChoice) private readonly leases: LeaseChoice,
+    @Inject(ApiLimits) private readonly limits: ApiLimits,
   ) {}
 
   /**
    * 201; 200 where an instance of this id was there before, which is replaced and gets a new generation. Health checks that pass
    * renew it until its first heartbeat comes; where it has a `ttl`, only heartbeats do. With a `claim`, 404 `LEASE_LOST` where the id
-   * was registered later than that.
+   * was registered later than that; 429 `LIMIT_REACHED` where a limit of `api.limits` is reached.
    */
   @Post('register')
-  async register(@RegistrationBody() body: RegisterServiceDto, @Res() response: unknown): Promise<RegisteredView> {
+  @UseGuards(RegistrationRateGuard)
+  async register(
+    @RegistrationBody() body: RegisterServiceDto,
+    @Req() request: object,
+    @Res() response: unknown,
+  ): Promise<RegisteredView> {
     const registration = toRegistration(body);
-    const { instance, lease, replaced } = await this.registry.register(registration, {
-      // A client that registers over HTTP sends the heartbeats, if there are to be any.
-      heartbeat: 'manual',
-      claim: body.claim,
-      lease: this.leases.choose(registration, body.lease),
-    });
+    const key = { serviceName: registration.serviceName, instanceId: instanceIdOf(registration) };
+    const { instance, lease, replaced } = await this.limits.admit(request, key, () =>
+      this.registry.register(registration, {
+        // A client that registers over HTTP sends the heartbeats, if there are to be any.
+        heartbeat: 'manual',
+        claim: body.claim,
+        lease: this.leases.choose(registration, body.lease),
+      }),
+    );
     return this.answer(response, replaced ? 200 : 201, {
       service_name: lease.serviceName,
       instance_id: lease.instanceId,
@@ -255,7 +266,7 @@ export class ServiceDiscoveryController {
     if (!instances) throw new ServiceNotFoundError(name);
     const health = this.aggregator.getAggregatedHealth({ service: name });
     const service = { name, instances, listed: instances };
-    const view = toServiceView(service, health, this.listRules(toPage(query)));
+    const view = toServiceView(service, health, this.listRules(toPage(query, this.limits.pageSize)));
     return this.answer(response, 200, isStranger(request) ? serviceWithoutData(view) : view);
   }
 
@@ -285,7 +296,7 @@ export class ServiceDiscoveryController {
     @Res() response: unknown,
   ): AggregatedHealthView {
     const health = this.aggregator.getAggregatedHealth(toSelection(query));
-    const view = toAggregatedHealthView(health, toPage(query));
+    const view = toAggregatedHealthView(health, toPage(query, this.limits.pageSize));
     return this.answer(response, 200, isStranger(request) ? healthWithoutData(view) : view);
   }
 
@@ -311,7 +322,7 @@ export class ServiceDiscoveryController {
     query: ListQuery,
     wanted?: (instance: ServiceInstance) => boolean,
   ): ServiceListView {
-    const page = toPage(query);
+    const page = toPage(query, this.limits.pageSize);
     const found = findListed(this.registry.servedServices(), wanted);
     const shown = pageOf(
       found,

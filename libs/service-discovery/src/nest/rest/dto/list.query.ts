@@ -17,6 +17,7 @@ export class ListQuery {
   after?: string;
 }
 
-export function toPage({ limit, after }: ListQuery): Page {
-  return { limit: limit === undefined ? DEFAULT_LIMIT : Number(limit), after };
+/** @param pageSize how many instances a page shows at most */
+export function toPage({ limit, after }: ListQuery, pageSize: number): Page {
+  return { limit: Math.min(limit === undefined ? DEFAULT_LIMIT : Number(limit), pageSize), after };
 }

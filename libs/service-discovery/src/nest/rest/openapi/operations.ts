@@ -26,7 +26,9 @@ const criteria = {
   client_ip: text('What ip_hash goes by.'),
 };
 const page = {
-  limit: text('How many instances a page shows at most, 1 to 10000. Default: 1000.'),
+  limit: text(
+    'How many instances a page shows at most, 1 to 10000, or fewer where the registry says so. Default: 1000.',
+  ),
   after: text('The `next` of the page before.'),
 };
 const NO_SERVICE = { 404: 'SERVICE_NOT_FOUND' };
@@ -39,7 +41,11 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Registers an instance, or replaces the one of the same id',
     body: 'RegisterService',
     answers: { 200: 'Registered', 201: 'Registered' },
-    errors: { 404: 'LEASE_LOST: with a claim, where the id was registered later', 503: 'REGISTRY_UNAVAILABLE' },
+    errors: {
+      404: 'LEASE_LOST: with a claim, where the id was registered later',
+      429: 'LIMIT_REACHED: come back after Retry-After',
+      503: 'REGISTRY_UNAVAILABLE',
+    },
   },
   heartbeat: {
     route: 'PUT /services/:name/instances/:id/heartbeat',
