@@ -1,5 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { type ServerResponse } from 'node:http';
+import { fakeInstance } from '../../testing/fake-instance.js';
+import { ManualClock } from '../../testing/manual-clock.js';
 import { TestServer } from '../../testing/test-server.js';
 import { RemoteRegistryStore } from './remote-registry-store.js';
 
@@ -39,6 +41,30 @@ describe('RemoteRegistryStore', () => {
       code: 'REGISTRY_UNAVAILABLE',
       message: expect.stringMatching(/ was lost: the connection was closed before the answer was complete$/),
     });
+  });
+
+  it('sends a registration that a limit has refused no sooner than the registry asks for', async () => {
+    const clock = new ManualClock();
+    const limited = new RemoteRegistryStore({ url: `http://127.0.0.1:${server.port}` }, { clock });
+    const statuses: number[] = [];
+    const respond = (response: ServerResponse, status: number, body: object): void => {
+      statuses.push(status);
+      response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+    };
+    const put = (serviceName: string): Promise<unknown> => limited.put(fakeInstance({ serviceName }), 60_000);
+    const refused = { code: 'REGISTRY_UNAVAILABLE', retryAfterMs: 30_000 };
+    const error = { code: 'LIMIT_REACHED', message: 'as many as may', retry_after_ms: 30_000 };
+    answer = (response) => respond(response, 429, { error });
+    await expect(put('users')).rejects.toMatchObject(refused);
+    answer = (response) => respond(response, 201, { generation: 1, ttl: 60 });
+    await expect(put('users')).rejects.toMatchObject(refused);
+    await expect(put('orders')).resolves.toMatchObject({ generation: 1 });
+    clock.advance(29_999);
+    await expect(put('users')).rejects.toMatchObject(refused);
+    clock.advance(1);
+    await expect(put('users')).resolves.toMatchObject({ generation: 1 });
+    expect(statuses).toEqual([429, 201, 201]);
+    await limited.close();
   });
 
   it("reports the registry's error for a watch", async () => {

@@ -1,4 +1,4 @@
-import { LeaseLostError, onAbort, systemClock, type Clock } from '../../common/index.js';
+import { LeaseLostError, onAbort, systemClock, type Clock, type ServiceDiscoveryError } from '../../common/index.js';
 import {
   type Change,
   type EventSink,
@@ -38,6 +38,9 @@ const LEASES_PER_REQUEST = 5_000;
  * has a timeout. A lost watch throws, and its reader opens it again: `ServiceRegistry` does so with a jittered backoff,
  * and keeps its last snapshot until then.
  *
+ * Where the registry answers a registration with 429, further ones of that service reject without being sent until the time that it
+ * names is over.
+ *
  * Besides `RegistryUnavailableError`, `put` rejects with the errors of the registry's own rules:
  * `InvalidInstanceError`, `HostNotAllowedError`.
  */
@@ -46,6 +49,8 @@ export class RemoteRegistryStore implements RegistryStore {
   private readonly onBadRecord: OnBadRecord | undefined;
   private readonly http: RegistryHttp;
   private readonly watches = new Set<AbortController>();
+  /** Registrations refused by a limit of the registry, by service. */
+  private readonly limited = new Map<string, { readonly until: number; readonly error: Error }>();
   private closed = false;
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -118,11 +123,19 @@ export class RemoteRegistryStore implements RegistryStore {
   }
 
   private async register(instance: ServiceInstance, ttlMs: number, claim?: number): Promise<Lease> {
+    const { serviceName, instanceId } = instance;
+    const limit = this.limited.get(serviceName);
+    if (limit && this.clock.now() < limit.until) throw limit.error;
+    this.limited.delete(serviceName);
     const body = { ...toRegistrationBody(instance, ttlMs), claim };
     const answer = await this.http.send('POST', '/register', body);
     const { generation, ttl } = (answer.body ?? {}) as { generation?: unknown; ttl?: unknown };
-    if (answer.status >= 300 || typeof generation !== 'number') throw this.refusal(answer, instance);
-    const { serviceName, instanceId } = instance;
+    if (answer.status >= 300 || typeof generation !== 'number') {
+      const error = this.refusal(answer, instance);
+      if (answer.status === 429)
+        this.limited.set(serviceName, { until: this.clock.now() + (error.retryAfterMs ?? 0), error });
+      throw error;
+    }
     return { serviceName, instanceId, generation, ttlMs: typeof ttl === 'number' ? Math.round(ttl * 1_000) : ttlMs };
   }
 
@@ -139,7 +152,7 @@ export class RemoteRegistryStore implements RegistryStore {
     return renewed.map((held) => held === true);
   }
 
-  private refusal(answer: RegistryAnswer, subject?: InstanceKey & { host?: string }): Error {
+  private refusal(answer: RegistryAnswer, subject?: InstanceKey & { host?: string }): ServiceDiscoveryError {
     return toError(this.http.url, answer, subject);
   }
 }
