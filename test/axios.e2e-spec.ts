@@ -289,8 +289,8 @@ describe('HttpService of DiscoveryHttpModule', () => {
     expect(data).toMatchObject({ id: '1' });
   });
 
-  it('keeps the case of a name, and finds a registered name with dots', async () => {
-    const app = await start();
+  it('keeps the case of a name, and finds a listed name with dots', async () => {
+    const app = await start(DiscoveryHttpModule.register({ services: ['users.shop'] }));
     const discovery = app.get(ServiceDiscovery);
     const address = { host: '127.0.0.1', port: portOf(app) };
     await discovery.registerService({ serviceName: 'UserService', ...address });

@@ -1,5 +1,5 @@
 import { type Clock, type Outcome, type Random } from '../common/index.js';
-import { type EventSink, type ServiceInstance } from '../model/index.js';
+import { type EventSink, type Protocol, type ServiceInstance } from '../model/index.js';
 import { type LoadTracker } from './load/load-tracker.js';
 import { type ResolvedLoadBalancingOptions } from './load-balancing-options.js';
 import { type BalancingExplanation, type UnavailableReason } from './selection/explanation.js';
@@ -11,6 +11,8 @@ export interface SelectionCriteria {
   version?: string | undefined;
   /** The instance must have every one of these tags. */
   tags?: readonly string[] | ReadonlySet<string> | undefined;
+  /** What the instance must speak: `https` keeps a call from instances that registered with `http`. */
+  protocol?: Protocol | undefined;
   /** Prefers instances in this zone; others are used when the zone has none that is as healthy. */
   zone?: string | undefined;
 }

@@ -36,11 +36,11 @@ export class PlanCache {
    * @param route the version that a route sends the pick to
    */
   for(context: PickContext, route: string | undefined): Plan {
-    const { version, tags, zone, headers, avoid = NONE, unreachable = NONE } = context;
+    const { version, tags, protocol, zone, headers, avoid = NONE, unreachable = NONE } = context;
     const entry = hasDefaultCriteria(context, route) ? this.usual : this.entryOf(context, route);
     if (avoid.size === 0 && unreachable.size === 0) {
       if (entry.usual?.revision !== this.revision) {
-        const plan = this.make({ version, tags, zone, headers }, entry.usual?.plan);
+        const plan = this.make({ version, tags, protocol, zone, headers }, entry.usual?.plan);
         entry.usual = { revision: this.revision, plan };
       }
       return entry.usual.plan;
@@ -51,13 +51,13 @@ export class PlanCache {
       isSame(avoiding.avoid, avoid) &&
       isSame(avoiding.unreachable, unreachable);
     if (isCurrent) return avoiding.plan;
-    const plan = this.make({ version, tags, zone, headers, avoid, unreachable }, avoiding?.plan);
+    const plan = this.make({ version, tags, protocol, zone, headers, avoid, unreachable }, avoiding?.plan);
     entry.avoiding = { revision: this.revision, plan, avoid: [...avoid], unreachable: [...unreachable] };
     return plan;
   }
 
-  private entryOf({ version, tags, zone }: PickContext, route: string | undefined): Entry {
-    const key = JSON.stringify([version, zone, route, tags]);
+  private entryOf({ version, tags, protocol, zone }: PickContext, route: string | undefined): Entry {
+    const key = JSON.stringify([version, protocol, zone, route, tags]);
     let entry = this.entries.get(key);
     if (!entry) {
       if (this.entries.size >= CRITERIA_LIMIT) this.entries.clear();
@@ -67,10 +67,14 @@ export class PlanCache {
   }
 }
 
-/** Whether a pick asks for no version, tag, zone or route. */
-export function hasDefaultCriteria({ version, tags, zone }: PickContext, route: string | undefined): boolean {
+/** Whether a pick asks for no version, tag, protocol, zone or route. */
+export function hasDefaultCriteria({ version, tags, protocol, zone }: PickContext, route: string | undefined): boolean {
   return (
-    version === undefined && zone === undefined && route === undefined && (tags === undefined || tags.length === 0)
+    version === undefined &&
+    protocol === undefined &&
+    zone === undefined &&
+    route === undefined &&
+    (tags === undefined || tags.length === 0)
   );
 }
 

@@ -33,7 +33,7 @@ const MISPLACED: Readonly<Record<string, string>> = {
     ]),
   ),
   ...Object.fromEntries(
-    (['version', 'tags', 'zone'] satisfies (keyof SelectionCriteria)[]).map((name) => [
+    (['version', 'tags', 'protocol', 'zone'] satisfies (keyof SelectionCriteria)[]).map((name) => [
       name,
       `no field of this name (did you mean "criteria.${name}"?)`,
     ]),

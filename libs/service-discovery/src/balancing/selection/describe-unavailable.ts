@@ -15,6 +15,15 @@ export function describeUnavailable(
   criteria: SelectionCriteria = {},
 ): string {
   const why = WHY_UNAVAILABLE[reason];
+  const { protocol } = criteria;
+  if (
+    reason === 'no_match' &&
+    protocol !== undefined &&
+    instances.every((instance) => instance.protocol !== protocol)
+  ) {
+    const spoken = [...new Set(instances.map((instance) => instance.protocol))].sort().join(', ');
+    return `none is registered with ${protocol}, which was asked for: register it so, or ask for ${spoken}`;
+  }
   if (reason !== 'none_healthy' && reason !== 'too_few_healthy') return why;
   const matching = selectMatching(instances, { ...criteria, tags: tagsOf(criteria) });
   if (matching.length === 0) return why;

@@ -33,6 +33,7 @@ const RANGES = ['1.x', '^1.5', '2.x', '*', '>=9'];
 const IDS = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
 const SHARES = [0, 0.25, 0.5, 0.7, 1];
 const ZONES = ['x', 'y'];
+const PROTOCOLS = ['http', 'https'] as const;
 
 const instanceOf = (instanceId: string): fc.Arbitrary<ServiceInstance> =>
   fc
@@ -41,6 +42,7 @@ const instanceOf = (instanceId: string): fc.Arbitrary<ServiceInstance> =>
       weight: fc.constantFrom(0, 1, 1, 3, 100),
       version: fc.option(fc.constantFrom(...VERSIONS), { nil: undefined }),
       tags: fc.subarray(['api', 'fast']),
+      protocol: fc.constantFrom(...PROTOCOLS),
       zone: fc.option(fc.constantFrom(...ZONES), { nil: undefined }),
       level: fc.constantFrom(undefined, 0, 1, '2', 'none'),
     })
@@ -63,6 +65,7 @@ const call: fc.Arbitrary<Call> = fc
   .record({
     version: maybe(fc.constantFrom(...RANGES)),
     tags: maybe(fc.subarray(['api', 'fast'])),
+    protocol: maybe(fc.constantFrom(...PROTOCOLS)),
     zone: maybe(fc.constantFrom(...ZONES)),
     headers: fc.record({ 'x-to': fc.constantFrom(undefined, 'two', 'other') }),
     exclude: maybe(fc.subarray(IDS)),
@@ -135,6 +138,7 @@ function reference(instances: readonly ServiceInstance[], wanted: Call, given: P
     (instance) =>
       (wanted.version === undefined || inRange(instance, wanted.version)) &&
       (route === undefined || inRange(instance, route)) &&
+      (wanted.protocol === undefined || instance.protocol === wanted.protocol) &&
       (wanted.tags ?? []).every((tag) => instance.tags.includes(tag)),
   );
   const open = fitting.filter((instance) => listed.find(([range]) => inRange(instance, range))?.[1] !== 0);

@@ -30,7 +30,7 @@ export type Selection = {
 /**
  * Finds the instances that may take a call.
  *
- * Required: the version and tags asked for or routed to; neither draining, in maintenance nor of weight 0; not refused; and
+ * Required: the version, tags and protocol asked for or routed to; neither draining, in maintenance nor of weight 0; not refused; and
  * not unhealthy, unless no other instance can take the call and the service may fail open. Preferred, in this order, as
  * long as any instance qualifies: reachable (even if unhealthy), no outlier, not excluded (a retry goes anywhere rather than
  * to the instance that failed), healthy rather than unchecked (before the zone, since a near instance that does not answer
@@ -102,13 +102,20 @@ export function selectServing(
   return matching.filter(failOpen ? isInRotation : mayBeCalled);
 }
 
-/** The instances of the version and with the tags asked for. */
+/** The instances of the version and protocol and with the tags asked for. */
 export function selectMatching(
   instances: readonly ServiceInstance[],
-  { version, tags, route }: Pick<PickContext, 'version' | 'tags'> & { readonly route?: string },
+  { version, tags, protocol, route }: Pick<PickContext, 'version' | 'tags' | 'protocol'> & { readonly route?: string },
   onLeftOut?: OnLeftOut,
 ): readonly ServiceInstance[] {
   let matching = instances;
+  if (protocol !== undefined) {
+    matching = matching.filter((instance) => {
+      const isSpoken = instance.protocol === protocol;
+      if (!isSpoken) onLeftOut?.(instance, 'protocol', `speaks ${instance.protocol}`);
+      return isSpoken;
+    });
+  }
   if (version !== undefined) matching = selectVersion(matching, version, 'version', onLeftOut);
   if (tags !== undefined && tags.length > 0) {
     matching = matching.filter((instance) => {

@@ -2,7 +2,7 @@ import { type InstanceStatus, type ServiceInstance } from '../../model/index.js'
 
 /** What can leave an instance out of a pick, in the order in which the filters run. */
 export type FilterStage =
-  /** Its protocol is not HTTP, or is HTTP without the TLS that is required. */
+  /** Its protocol is not HTTP, or not the one that the call asks for or `requireTls` demands. */
   | 'protocol'
   /** Its version is not in the range that the call asks for. */
   | 'version'

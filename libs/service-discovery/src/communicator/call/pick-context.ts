@@ -14,6 +14,7 @@ export function pickContextOf(
   return {
     version: criteria?.version,
     tags: criteria && tagsOf(criteria),
+    protocol: criteria?.protocol,
     zone: criteria?.zone,
     key,
     path,

@@ -41,6 +41,12 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
   const picked = view.pick(pickContextOf(view, request, prepared, passedOver, refusal, now));
   if (picked.kind === 'unavailable') throw unavailableError(call, picked.reason, refused && new Set(refused.values()));
   const { instance } = picked;
+  if (request.criteria?.protocol !== undefined && instance.protocol !== request.criteria.protocol) {
+    // Reached only with a balancer of the app's own that does not heed it, and then the call might go out in clear text.
+    const error = unavailableError(call, 'no_match', undefined);
+    picked.done({ kind: 'error', error, latencyMs: 0, neverSent: true });
+    throw error;
+  }
   const place = view.enter(instance);
   if (typeof place === 'string') {
     // Reached only with a balancer that does not call `refusal`.

@@ -5,6 +5,7 @@ import axios, {
   type AxiosResponse,
   type InternalAxiosRequestConfig,
 } from 'axios';
+import { type SelectionCriteria } from '../../balancing/index.js';
 import { invalidRequest, ServiceDiscoveryError } from '../../common/index.js';
 import {
   type ServiceCallRequest,
@@ -23,13 +24,19 @@ import { parseServiceUrl, type ServiceUrl } from './service-url.js';
 
 /**
  * An axios adapter that is the communicator: `http://user-service/users/1` is discovered, balanced, retried, and so is
- * `http://user-service:3000/users/1` where such a service is registered. Other URLs go to axios's own adapter. Interceptors, transforms, `params`, `timeout` (of the whole call),
- * `signal`, `auth`, `responseType` and `validateStatus` work as with any adapter; redirects are not followed.
+ * `http://user-service:3000/users/1` where such a service is registered. An `https:` URL goes only to instances that
+ * registered with `https`. Other URLs go to axios's own adapter. Interceptors, transforms, `params`, `timeout` (of the
+ * whole call), `signal`, `auth`, `responseType` and `validateStatus` work as with any adapter; redirects are not followed.
+ * @param listed names of services that could also be hosts, see {@link parseServiceUrl}
  */
-export function discoveryAdapter(communicator: ServiceCommunicator, registry: ServiceRegistry): AxiosAdapter {
+export function discoveryAdapter(
+  communicator: ServiceCommunicator,
+  registry: ServiceRegistry,
+  listed: ReadonlySet<string>,
+): AxiosAdapter {
   const elsewhere = axios.getAdapter(axios.defaults.adapter);
   const adapter: AxiosAdapter = (config) => {
-    const target = parseServiceUrl(urlOf(config));
+    const target = parseServiceUrl(urlOf(config), listed);
     if (!target) return elsewhere(config);
     return target.isAmbiguous ? sendIfRegistered(target, config) : send(communicator, target, config);
   };
@@ -43,6 +50,7 @@ export function discoveryAdapter(communicator: ServiceCommunicator, registry: Se
 export const HTTPS_AGENT_HINT =
   'services are called with the TLS of ServiceDiscoveryModule (transport: { tls }); for other hosts, a request may have an agent of its own';
 
+const OVER_TLS: SelectionCriteria = { protocol: 'https' };
 const ABSOLUTE_URL = /^https?:\/\//i;
 /** Puts URLs together without the defaults of an instance, which a request's config holds already. */
 const URLS = new axios.Axios();
@@ -82,7 +90,7 @@ async function send(
 }
 
 function toRequest(
-  { service, path }: ServiceUrl,
+  { service, path, isSecure }: ServiceUrl,
   { method = 'get', data, headers: given, timeout, auth, httpsAgent }: InternalAxiosRequestConfig,
   cancellation: RequestCancellation,
 ): ServiceCallRequest {
@@ -100,6 +108,7 @@ function toRequest(
     body,
     // Axios counts in milliseconds, and 0 is its word for no timeout of its own.
     timeout: timeout ? `${timeout}ms` : undefined,
+    criteria: isSecure ? OVER_TLS : undefined,
     cancellation,
   };
 }

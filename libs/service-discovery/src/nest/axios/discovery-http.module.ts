@@ -3,12 +3,20 @@ import { type DynamicModule, type FactoryProvider, Module, type ModuleMetadata, 
 import axios, { type CreateAxiosDefaults } from 'axios';
 import { InvalidConfigurationError } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
+import { findServiceNamesProblems } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { discoveryAdapter, HTTPS_AGENT_HINT } from './discovery-adapter.js';
 import { DiscoveryHttpService } from './discovery-http-service.js';
 
 /** Axios's defaults, but for the adapter, and for an `httpsAgent`: services are called by `transport.tls`. */
-export type DiscoveryHttpOptions = Omit<CreateAxiosDefaults, 'adapter' | 'httpsAgent'>;
+export interface DiscoveryHttpOptions extends Omit<CreateAxiosDefaults, 'adapter' | 'httpsAgent'> {
+  /**
+   * Names that are services although they could be hosts: those with a dot, `localhost`, numbers. All others are services
+   * anyway. Otherwise a registration could take over a URL such as `https://api.stripe.com`, with its credentials.
+   * @default none
+   */
+  services?: readonly string[];
+}
 
 /** Defaults that are made when the app starts. */
 export interface DiscoveryHttpAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
@@ -23,7 +31,8 @@ const DISCOVERY_HTTP_OPTIONS = Symbol('nest-service-discovery:http-options');
  * In place of `HttpModule` of `@nestjs/axios`: an `HttpService` that finds services by name, so that
  * `httpService.get('http://user-service/users/1')` is discovered, balanced and retried, with interceptors working.
  * A URL with a port, `http://user-service:3000/users/1`, finds a service that is registered under that name, at the ports of
- * its instances. Other URLs go to their hosts as before.
+ * its instances. An `https:` URL goes to instances that registered with `https`, and to no others. A host with a dot, `localhost` or
+ * a number is a service only if `services` lists it; such URLs, and all others, go to their hosts as before.
  */
 @Module({
   providers: [
@@ -53,13 +62,15 @@ function withOptions(options: Provider): DynamicModule {
 }
 
 function createHttpService(
-  options: DiscoveryHttpOptions,
+  { services = [], ...options }: DiscoveryHttpOptions & { readonly httpsAgent?: unknown },
   communicator: ServiceCommunicator,
   registry: ServiceRegistry,
 ): HttpService {
-  if ((options as { readonly httpsAgent?: unknown }).httpsAgent) {
-    const expected = `none, as ${HTTPS_AGENT_HINT}`;
-    throw new InvalidConfigurationError([{ path: 'DiscoveryHttpModule httpsAgent', value: '***', expected }]);
+  const problems = findServiceNamesProblems(services, 'DiscoveryHttpModule services');
+  if (options.httpsAgent) {
+    problems.push({ path: 'DiscoveryHttpModule httpsAgent', value: '***', expected: `none, as ${HTTPS_AGENT_HINT}` });
   }
-  return new DiscoveryHttpService(axios.create({ ...options, adapter: discoveryAdapter(communicator, registry) }));
+  if (problems.length > 0) throw new InvalidConfigurationError(problems);
+  const adapter = discoveryAdapter(communicator, registry, new Set(services));
+  return new DiscoveryHttpService(axios.create({ ...options, adapter }));
 }

@@ -5,23 +5,31 @@ export interface ServiceUrl {
   readonly service: string;
   /** With the query, starting with a slash. */
   readonly path: string;
+  /** Whether it may only go to instances that registered with `https`. */
+  readonly isSecure: boolean;
   /** Whether the host may be that of another server: then it is a service only if one of that name is registered. */
   readonly isAmbiguous: boolean;
 }
 
-const HTTP_URL = /^https?:\/\/([^/?#:]*)(:\d*)?(?![^/?#])([^#]*)/i;
-const ADDRESS = /^(?:localhost|[\d.]+)$/i;
+const HTTP_URL = /^http(s)?:\/\/([^/?#:]*)(:\d*)?(?![^/?#])([^#]*)/i;
+/** What is the host of another server as it stands: a domain, this machine, an address in whatever spelling. */
+const OTHER_HOST = /\.|^(?:localhost|\d+|0x[\da-f]*)$/i;
 
 /**
  * Reads a URL as that of a service: `http://user-service/users/1`, or with any port, as in Compose and Kubernetes. Instances
  * have ports of their own, so the one of the URL is not used. Not by a URL parser, which would write the name in lower case.
- * @returns undefined where the host is no service: it has credentials, or is an address with a port
+ * @param listed names that are services although they may be hosts: with a dot, `localhost`, numbers
+ * @returns undefined where the host is no service: it has credentials, or may be a host and is not listed
  */
-export function parseServiceUrl(url: string): ServiceUrl | undefined {
-  const [, host, port, rest = ''] = HTTP_URL.exec(url) ?? [];
+export function parseServiceUrl(url: string, listed: ReadonlySet<string>): ServiceUrl | undefined {
+  const [, secure, host, port, rest = ''] = HTTP_URL.exec(url) ?? [];
   if (host === undefined || !SERVICE_NAME_PATTERN.test(host)) return undefined;
-  const isAddress = ADDRESS.test(host);
-  if (isAddress && port !== undefined) return undefined;
-  const isAmbiguous = isAddress || port !== undefined || host.includes('.');
-  return { service: host, path: rest.startsWith('/') ? rest : `/${rest}`, isAmbiguous };
+  const isListed = listed.has(host);
+  if (!isListed && OTHER_HOST.test(host)) return undefined;
+  return {
+    service: host,
+    path: rest.startsWith('/') ? rest : `/${rest}`,
+    isSecure: secure !== undefined,
+    isAmbiguous: !isListed && port !== undefined,
+  };
 }
