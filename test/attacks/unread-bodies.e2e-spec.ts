@@ -1,10 +1,12 @@
-import { connect, type Socket } from 'node:net';
+import { connect, type Server, type Socket } from 'node:net';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CanActivate, type ExecutionContext, type INestApplication, Module } from '@nestjs/common';
 import { request } from 'undici';
 import { ServiceDiscoveryModule, ServiceRegistry, type ServiceDiscoveryOptions } from 'nest-service-discovery';
 import { printP99 } from '../support/good-clients.js';
 import { Apps, PLATFORMS, portOf, urlOf } from '../support/nest-app.js';
+import { pollUntil } from '../support/poll.js';
 
 const TOKEN = 'c8a52f11d07e';
 const ATTACKS = 24;
@@ -12,6 +14,8 @@ const ATTACK_BYTES = 4 * 1024 * 1024;
 /** As a proxy on the same machine hands on the request of a stranger. */
 const FROM_OUTSIDE = 'x-forwarded-for: 203.0.113.9';
 const WITH_TOKEN = `authorization: Bearer ${TOKEN}`;
+
+const connectionsOf = (server: Server): Promise<number> => promisify(server.getConnections.bind(server))();
 
 describe.each(PLATFORMS)('a body that is longer than it may be, on %s', (_name, adapter) => {
   const apps = new Apps();
@@ -129,6 +133,20 @@ describe.each(PLATFORMS)('a body that is longer than it may be, on %s', (_name, 
     expect(new Set(await Promise.all(attacks))).toEqual(new Set(['401']));
     expect(app.get(ServiceRegistry).getInstances('users')).toHaveLength(ATTACKS + 1);
     printP99(`registering beside ${ATTACKS} refused bodies of 4 MiB`, times);
+  });
+
+  it('leaves no connection behind, even if its client sends another request at once and leaves', async () => {
+    const app = await start();
+    const body = ' '.repeat(128 * 1024);
+    const socket = begin(app, REGISTER, [FROM_OUTSIDE, `content-length: ${body.length}`], body);
+    expect(await statusOf(socket)).toBe('401');
+    socket.write(
+      `GET /service-discovery/services HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-length: ${ATTACK_BYTES}\r\n\r\n`,
+    );
+    socket.write(' '.repeat(ATTACK_BYTES / 2));
+    socket.destroySoon();
+    const server = app.getHttpServer() as Server;
+    await pollUntil('all connections to be closed', () => connectionsOf(server).then((count) => count === 0));
   });
 
   it('is no matter for the next request on a connection whose body came whole', async () => {

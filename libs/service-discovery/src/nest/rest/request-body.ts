@@ -177,7 +177,8 @@ function dropRestAfter(response: ServerResponse, request: IncomingMessage): void
       if (dropped > DROPPED_BYTES.most) request.destroy();
     });
     request.on('end', () => {
-      if (dropped > DROPPED_BYTES.few) request.socket.end();
+      // Once the answer is out. A socket that is only ended would wait for its client, and not read a next request's body.
+      if (dropped > DROPPED_BYTES.few) request.socket.destroySoon();
     });
     request.on('error', () => undefined);
     // It counts as read from now on, so that Node leaves it alone.
