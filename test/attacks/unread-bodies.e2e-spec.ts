@@ -65,6 +65,13 @@ describe.each(PLATFORMS)('a body that is longer than it may be, on %s', (_name, 
     expect(await statusOf(socket)).toBe(status);
   });
 
+  it('is refused before it has come, also by a route that takes no body', async () => {
+    const app = await start();
+    const headers = [FROM_OUTSIDE, `content-length: ${ATTACK_BYTES}`];
+    const socket = begin(app, 'DELETE /service-discovery/services/users/instances/a', headers, '{');
+    expect(await statusOf(socket)).toBe('401');
+  });
+
   it("is refused by the app's own guard before it has come", async () => {
     const lengths: unknown[] = [];
     const guard: CanActivate = {

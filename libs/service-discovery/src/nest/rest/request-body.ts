@@ -141,14 +141,15 @@ function pathOf({ url = '' }: IncomingMessage): string {
 }
 
 /**
- * The routes with bodies, wherever the app's prefixes put them; parameters may stand there as values or as names. Without a
- * path before them, they could be routes of the app's own: those bodies are left to the app's parser.
+ * The routes that bodies come with, and the one for `DELETE`, which needs none. They stand wherever the app's prefixes
+ * put them, with parameters as values or as names. Without a path before them, they could be routes of the app's own: those
+ * bodies are left to the app's parser.
  */
 function writingRoute(paths: Iterable<string>): RegExp {
   const patterns = [...paths].map(patternOf).filter((pattern) => pattern !== '');
   if (patterns.length === 0) return NO_ROUTE;
   return new RegExp(
-    `/(?:${patterns.join('|')})/(?:register|heartbeats|watch|services/[^/]+/instances/[^/]+/(?:heartbeat|status|health)|circuit-breakers/[^/]+(?:/instances/[^/]+)?)/?$`,
+    `/(?:${patterns.join('|')})/(?:register|heartbeats|watch|services/[^/]+/instances/[^/]+(?:/(?:heartbeat|status|health))?|circuit-breakers/[^/]+(?:/instances/[^/]+)?)/?$`,
     'i',
   );
 }

@@ -1,0 +1,3 @@
+import { describeFuzz } from '../support/fuzz/describe-fuzz.js';
+
+describeFuzz(1_000, 20_000);
