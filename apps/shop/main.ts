@@ -64,6 +64,8 @@ The shop is open. Try:
   curl '${registry.url}/service-discovery/discover/user-service?version=^1.2'
   curl ${registry.url}/service-discovery/health/aggregated
   curl ${shop}/service-discovery/circuit-breakers
+Another machine needs the token of this run:
+  -H 'authorization: Bearer ${group.token}'
 Ctrl-C closes it.`);
 }
 

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -68,6 +69,8 @@ export class ServiceProcess {
 
 /** Child processes with a common lifetime: none outlives a call of {@link stop}, or this process. */
 export class ProcessGroup {
+  /** The secret that its registry shares with its clients: made for this run, unless the environment has one. */
+  readonly token = process.env.SERVICE_DISCOVERY_TOKEN ?? randomBytes(24).toString('base64url');
   private readonly children = new Set<ChildProcess>();
   private stopping = false;
 
@@ -83,7 +86,7 @@ export class ProcessGroup {
       ['--import', preloaded.href, fileURLToPath(new URL(spec.script, directory))],
       {
         // Escape codes of a child would end up in this process's lines.
-        env: { ...process.env, NO_COLOR: '1', ...spec.env },
+        env: { ...process.env, SERVICE_DISCOVERY_TOKEN: this.token, NO_COLOR: '1', ...spec.env },
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
         // Ctrl-C signals a terminal's whole group; detached children are stopped in order by this process instead.
         detached: true,

@@ -15,7 +15,7 @@ export async function circuit(stage: Stage): Promise<void> {
   const tell = (failing: boolean): Promise<void> => postJson(`${sick.url}/chaos`, { failing });
   const stateOf = async (): Promise<string | undefined> => {
     const url = `${stage.process('gateway').url}/service-discovery/circuit-breakers`;
-    const { circuit_breakers: breakers } = await getJson<CircuitBreakers>(url);
+    const { circuit_breakers: breakers } = await getJson<CircuitBreakers>(url, stage.authorization);
     return breakers.find(({ instance_id: id }) => id === sick.instanceId)?.state;
   };
   const becomes = (state: string): Promise<string> =>

@@ -8,12 +8,12 @@ interface Discovered {
   instance_id: string;
 }
 
-/** Anyone who speaks HTTP can ask where a service is. */
+/** A client needs HTTP and the registry's token, and no library, to ask where a service is. */
 export async function discovery(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const ask = async <T>(path: string): Promise<T> => {
-    const answer = await getJson<T>(stage.registry(path));
-    print.exchange(`curl '<registry>/service-discovery${path}'`, answer);
+    const answer = await getJson<T>(stage.registry(path), stage.authorization);
+    print.exchange(`curl -H 'authorization: Bearer <token>' '<registry>/service-discovery${path}'`, answer);
     return answer;
   };
 
@@ -25,7 +25,10 @@ export async function discovery(stage: Stage): Promise<void> {
     found.base_url,
   );
 
-  const unknown = await fetch(stage.registry('/discover/no-such-service'));
-  print.exchange("curl '<registry>/service-discovery/discover/no-such-service'", await unknown.text());
+  const unknown = await fetch(stage.registry('/discover/no-such-service'), { headers: stage.authorization });
+  print.exchange("curl -H … '<registry>/service-discovery/discover/no-such-service'", await unknown.text());
   claims.check('an unregistered service is not found', unknown.status === 404, `status ${unknown.status}`);
+
+  const stranger = await fetch(stage.registry('/services'), { headers: { authorization: 'Bearer guessed' } });
+  claims.check('a client with another token is told nothing', stranger.status === 403, `status ${stranger.status}`);
 }

@@ -1,4 +1,4 @@
-import { Caller } from '../support/caller.js';
+import { type Caller } from '../support/caller.js';
 import { Load } from '../support/load.js';
 import { paceOf } from '../support/pace.js';
 import { type Stage } from '../support/stage.js';
@@ -12,7 +12,7 @@ export async function standstill(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const victim = stage.process('user-1');
   const { instanceId } = victim;
-  const caller = await Caller.start(stage.process('registry').url, {
+  const caller = await stage.caller({
     attemptTimeout: '2s',
     circuitBreaker: { failureThreshold: THRESHOLD, recoveryTimeout: '1s' },
   });

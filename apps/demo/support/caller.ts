@@ -57,12 +57,15 @@ export class Caller {
     private readonly communicator: ServiceCommunicator,
   ) {}
 
-  static async start(registryUrl: string, options: CommunicatorOptions = {}): Promise<Caller> {
+  static async start(
+    registryAt: { readonly url: string; readonly token: string },
+    options: CommunicatorOptions = {},
+  ): Promise<Caller> {
     const encounters: Encounter[] = [];
     const note: Note = (what, instanceId) => {
       if (instanceId !== undefined) encounters.push({ what, instanceId, at: performance.now() });
     };
-    const store = new RemoteRegistryStore({ url: registryUrl });
+    const store = new RemoteRegistryStore(registryAt);
     const registry = new ServiceRegistry(store);
     const events = new EventBus({ clock: systemClock });
     events.on('call.picked', ({ instanceId }) => note('picked', instanceId));

@@ -1,4 +1,4 @@
-import { Caller, type Encounter } from './caller.js';
+import { type Encounter } from './caller.js';
 import { Load } from './load.js';
 import { paceOf } from './pace.js';
 import { type Stage } from './stage.js';
@@ -15,8 +15,7 @@ const PAUSE_MS = 1_000;
 export async function killUnderCalls(stage: Stage, name: string, whileDead: () => Promise<void>): Promise<void> {
   const { print, claims } = stage;
   const victim = stage.process(name);
-  const registryUrl = stage.process('registry').url;
-  const callers = await Promise.all(Array.from({ length: CALLERS }, () => Caller.start(registryUrl)));
+  const callers = await Promise.all(Array.from({ length: CALLERS }, () => stage.caller()));
   const requests = callers.map((caller) => caller.request('user-service', 'GET', '/users/1'));
   const rate = await paceOf(requests, 60, print);
   const load = new Load({ requests, rate });

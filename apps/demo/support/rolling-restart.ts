@@ -1,4 +1,4 @@
-import { Caller } from './caller.js';
+import { type Caller } from './caller.js';
 import { Load, type LoadRequest } from './load.js';
 import { paceOf } from './pace.js';
 import { Posting } from './posting.js';
@@ -20,7 +20,7 @@ export async function restartInTurn(
   traffic: (caller: Caller) => readonly LoadRequest[],
 ): Promise<void> {
   const { print, claims, journal } = stage;
-  const caller = await Caller.start(stage.process('registry').url);
+  const caller = await stage.caller();
   const rate = await paceOf(traffic(caller), MOST, print);
   const requests = traffic(caller);
   const load = new Load({ requests, rate, fault: incompleteness });

@@ -1,5 +1,7 @@
+import { type CommunicatorOptions } from 'nest-service-discovery/core';
 import { type ProcessGroup, type ServiceProcess } from '../../support/processes.js';
 import { type ShopProcess } from '../../shop/fleet.js';
+import { Caller } from './caller.js';
 import { type Claims } from './claims.js';
 import { getJson } from './http.js';
 import { type Journal } from './journal.js';
@@ -74,13 +76,23 @@ export class Stage {
     return `${this.process('gateway').url}/shop${path}`;
   }
 
+  /** Shows the token of the registry. */
+  get authorization(): Readonly<Record<string, string>> {
+    return { authorization: `Bearer ${this.group.token}` };
+  }
+
   /** A URL of the registry's API. */
   registry(path: string): string {
     return `${this.process('registry').url}/service-discovery${path}`;
   }
 
+  /** A caller that follows the registry. */
+  caller(options?: CommunicatorOptions): Promise<Caller> {
+    return Caller.start({ url: this.process('registry').url, token: this.group.token }, options);
+  }
+
   health(): Promise<AggregatedHealth> {
-    return getJson<AggregatedHealth>(this.registry('/health/aggregated'));
+    return getJson<AggregatedHealth>(this.registry('/health/aggregated'), this.authorization);
   }
 
   /** Waits until the aggregated health is as expected, and prints it. */
