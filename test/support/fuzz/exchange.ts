@@ -75,7 +75,7 @@ export class FuzzClient {
 }
 
 function isStream(text: string): boolean {
-  return /^HTTP\/1\.[01] 200 [^]*?\r\ncontent-type: text\/event-stream/i.test(text);
+  return /(?:^|\r\n)HTTP\/1\.[01] 200 [^]*?\r\ncontent-type: text\/event-stream/i.test(text);
 }
 
 function isComplete(text: string, isHead: boolean): boolean {

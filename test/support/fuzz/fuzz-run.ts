@@ -85,10 +85,11 @@ class FuzzRun {
 
   async run(requests: number, timeLimitMs: number): Promise<FuzzReport> {
     this.port = await this.message<number>();
-    const end = performance.now() + timeLimitMs;
+    const began = performance.now();
+    const end = began + timeLimitMs;
     const good = new GoodClient(this.port);
     await good.register();
-    await this.unlessEnded(this.send(Math.floor(requests * WARM_UP), end));
+    await this.unlessEnded(this.send(Math.floor(requests * WARM_UP), began + WARM_UP * timeLimitMs));
     const before = await this.measure();
     const sending = this.send(requests, end).finally(() => good.stop());
     await this.unlessEnded(Promise.all([sending, good.run()]));
