@@ -65,9 +65,9 @@ async function listen(server: HttpServer): Promise<number> {
 
 const honest = (): Promise<number> =>
   listen(createServer(keyPair(orders), (_request, response) => response.end('"from orders"')));
-const thief = (identity: Identity): Promise<number> =>
+const thief = (identity: Identity, more: object = {}): Promise<number> =>
   listen(
-    createServer(keyPair(identity), ({ url = '' }, response) => {
+    createServer({ ...keyPair(identity), ...more }, ({ url = '' }, response) => {
       stolen.push(url);
       response.end('"from a thief"');
     }),
@@ -140,6 +140,14 @@ describe.each(['undici', 'axios'] as const)('a server at the address of a servic
     await register(app, await thief(cart), { instanceId: 'thief' });
     await register(app, await honest(), { instanceId: 'honest' });
     for (let call = 0; call < 4; call++) expect(await ask(app, 'POST')).toBe('from orders');
+    expect(stolen).toEqual([]);
+  });
+
+  it('that speaks no newer TLS than 1.1 gets no request', async () => {
+    const app = await start({ transport: { type, tls: { ca: authority.ca, identity: IDENTITY } }, retry: false });
+    const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const;
+    await register(app, await thief(orders, old));
+    await expect(ask(app)).rejects.toThrow(/no version of TLS that is allowed/);
     expect(stolen).toEqual([]);
   });
 

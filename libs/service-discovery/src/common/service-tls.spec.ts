@@ -49,7 +49,7 @@ function open(material: object = files, services: Record<string, object> = {}): 
   const events = {
     emit: <Name extends keyof TlsEvents>(type: Name, payload: TlsEvents[Name]) => void told.push({ type, payload }),
   };
-  tls = new ServiceTls({ all: read(material), services: byService }, { clock, events, use: 'calls', path: 'tls' });
+  tls = new ServiceTls({ all: read(material), services: byService }, { clock, events, use: 'calls' });
   check.throwIfAny();
   return tls;
 }

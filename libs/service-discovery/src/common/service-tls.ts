@@ -39,8 +39,6 @@ export interface ServiceTlsDeps {
   /** @default none */
   readonly events?: TlsEventSink;
   readonly use: TlsUse;
-  /** Where the options stand, for errors: `transport.tls`. */
-  readonly path: string;
 }
 
 const EXPIRY_WARNING = { share: 0.1, longestMs: 14 * 86_400_000 };
@@ -127,13 +125,12 @@ export class ServiceTls {
   }
 
   private readFiles(): TlsByService {
-    const { path } = this.deps;
     const { all, services } = this.material;
     const check = new OptionValidator();
     const read = {
-      all: readAgain(check, path, all),
+      all: readAgain(check, 'tls', all),
       services: new Map(
-        [...services].map(([name, material]) => [name, readAgain(check, `${path}.services.${name}`, material)]),
+        [...services].map(([name, material]) => [name, readAgain(check, `tls.services.${name}`, material)]),
       ),
     };
     check.throwIfAny();

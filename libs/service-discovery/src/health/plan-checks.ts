@@ -45,7 +45,7 @@ const PLANS_KEPT = 1_000;
 export function planChecks(options: ResolvedHealthCheckOptions, deps: CheckPlannerDeps = {}): CheckPlanner {
   const { instancesOf = () => [], requireTls = false, clock = systemClock, events } = deps;
   const plans = new Map<string, CheckPlan>();
-  const tls = new ServiceTls(options.tls, { clock, events, use: 'health_checks', path: 'healthCheck.tls' });
+  const tls = new ServiceTls(options.tls, { clock, events, use: 'health_checks' });
 
   const planner: CheckPlanner = ({ serviceName, protocol, healthCheckPath, healthCheck }) => {
     const ofService = options.services.get(serviceName);

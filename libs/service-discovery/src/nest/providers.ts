@@ -295,7 +295,7 @@ function createTransport(
       clock,
       closeTimeoutMs,
       maxBytes,
-      tls: new ServiceTls(tls, { clock, events, use: 'calls', path: 'transport.tls' }),
+      tls: new ServiceTls(tls, { clock, events, use: 'calls' }),
       hosts,
     });
   }

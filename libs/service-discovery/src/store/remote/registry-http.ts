@@ -44,7 +44,7 @@ export class RegistryHttp {
     private readonly clock: Clock,
     events?: EventSink,
   ) {
-    this.tls = new ServiceTls(options.tls, { clock, events, use: 'registry', path: 'remote.tls' });
+    this.tls = new ServiceTls(options.tls, { clock, events, use: 'registry' });
     this.pool = this.newPool();
     this.tls.onRotated(() => this.renewPool());
   }

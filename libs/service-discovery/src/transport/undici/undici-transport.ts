@@ -47,7 +47,7 @@ export class UndiciTransport implements Transport {
     this.sendsAsGiven = new.target === UndiciTransport;
     const resolved = resolveUndiciTransportOptions(options);
     const { clock = systemClock, events, hosts = new HostPolicy(), lookup } = deps;
-    this.tls = new ServiceTls(resolved.tls, { clock, events, use: 'calls', path: 'transport.tls' });
+    this.tls = new ServiceTls(resolved.tls, { clock, events, use: 'calls' });
     this.pools = new InstancePools({ ...resolved, hosts, lookup }, clock, this.tls);
     const { bodyTimeoutMs: stallMs, maxResponseSize: maxBytes } = resolved;
     this.limits = { timers: new TimerWheel(clock, true), stallMs, maxBytes };
