@@ -141,6 +141,8 @@ describe('TLS options', () => {
     const file = `${authority.caFile}.broken`;
     await writeFile(file, authority.ca + authority.ca.replace(/\n\w{8}/, '\nAAAAAAAA'));
     expect(problemOf({ ca: file })).toMatch(/^transport\.tls\.ca: expected certificates in PEM/);
+    await writeFile(file, authority.ca + authority.ca.slice(0, 100));
+    expect(problemOf({ ca: file })).toMatch(/^transport\.tls\.ca: expected certificates in PEM/);
   });
 });
 

@@ -110,8 +110,9 @@ export function readTls(check: OptionValidator, path: string, given: unknown): T
   if (minVersion !== undefined) check.oneOf(`${path}.minVersion`, minVersion, TLS_VERSIONS);
   const identity = readIdentity(check, `${path}.identity`, options.identity);
   const ca = readAuthorities(check, `${path}.ca`, options.ca);
-  const material = { servername, minVersion, rejectUnauthorized, identity, ca, ...readPair(check, path, options) };
-  return overlayTls(check, path, {}, withoutUndefined(material));
+  if (isUnproven({ identity, rejectUnauthorized })) reportUnproven(check, path);
+  const pair = readPair(check, path, options);
+  return withoutUndefined({ servername, minVersion, rejectUnauthorized, identity, ca, ...pair });
 }
 
 /** Reads the options of connections to one server, which is no service. */
@@ -134,11 +135,18 @@ export function readServerTls(check: OptionValidator, path: string, given: unkno
  */
 export function overlayTls(check: OptionValidator, path: string, base: TlsMaterial, own: TlsMaterial): TlsMaterial {
   const material = { ...base, ...own };
-  if (material.identity && material.rejectUnauthorized === false) {
-    const expected = 'true, since a certificate that is not verified proves no identity';
-    check.problem(`${path}.rejectUnauthorized`, false, expected);
-  }
+  // `readTls` has reported what is wrong with `own` alone.
+  if (isUnproven(material) && !isUnproven(own)) reportUnproven(check, path);
   return material;
+}
+
+function isUnproven({ identity, rejectUnauthorized }: TlsMaterial): boolean {
+  return identity !== undefined && rejectUnauthorized === false;
+}
+
+function reportUnproven(check: OptionValidator, path: string): void {
+  const expected = 'true, since a certificate that is not verified proves no identity';
+  check.problem(`${path}.rejectUnauthorized`, false, expected);
 }
 
 /** Reads the files again. */
@@ -231,9 +239,10 @@ function readPair(
 function readCertificates(check: OptionValidator, path: string, source: unknown): Pem | undefined {
   const pem = readPem(check, path, source);
   if (pem === undefined) return undefined;
-  // OpenSSL ignores anything that is not a certificate, and would then trust no server.
+  // OpenSSL ignores anything that is not a certificate, such as one that is cut off, and would then trust no server.
+  const begun = pem.text.match(/-----BEGIN CERTIFICATE-----/g) ?? [];
   const blocks = pem.text.match(/-----BEGIN CERTIFICATE-----[^]*?-----END CERTIFICATE-----/g) ?? [];
-  if (blocks.length > 0 && blocks.every(isCertificate)) return pem;
+  if (blocks.length > 0 && blocks.length === begun.length && blocks.every(isCertificate)) return pem;
   check.problem(path, shown(source), 'certificates in PEM ("-----BEGIN CERTIFICATE-----")');
   return undefined;
 }

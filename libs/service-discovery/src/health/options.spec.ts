@@ -161,6 +161,18 @@ describe('health check options', () => {
     expect(resolve).not.toThrow('s3cr3t');
   });
 
+  it('do not leave an identity unverified that calls expect', () => {
+    const identity = ['{service}.internal'];
+    for (const calls of [
+      { all: { identity }, services: new Map() },
+      { all: {}, services: new Map([['users', { identity }]]) },
+    ]) {
+      expect(() => resolveHealthCheckOptions({ tls: { rejectUnauthorized: false } }, 'healthCheck', calls)).toThrow(
+        /^Invalid configuration:\n {2}- healthCheck\.tls\.rejectUnauthorized: expected true, since a certificate [^\n]*$/,
+      );
+    }
+  });
+
   it('are rejected together, with their paths', () => {
     const wrong = {
       enabled: 'yes' as unknown as boolean,
