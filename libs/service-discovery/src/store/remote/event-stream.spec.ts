@@ -47,6 +47,18 @@ describe('readEventStream', () => {
     for (const size of [1, 2, 3, 7, 64, text.length]) expect(await read(chunksOf(text, size))).toEqual(events);
   });
 
+  it.each([
+    ['long lines', `data: ${'x'.repeat(1_000_000)}\n`],
+    ['empty lines', 'data:\n'.repeat(10_000)],
+  ])('gives up an event of %s that never ends', async (_what, chunk) => {
+    let chunks = 0;
+    async function* endless(): AsyncGenerator<string> {
+      for (; chunks < 2_000; chunks++) yield chunk;
+    }
+    await expect(read(endless())).rejects.toThrow('an event is longer than 134217728 characters');
+    expect(chunks).toBeLessThan(1_000);
+  });
+
   it('parses a long line in linear time', async () => {
     const data = 'x'.repeat(20_000_000);
     const [event] = await read(chunksOf(`data: ${data}\n\n`, 65_536));

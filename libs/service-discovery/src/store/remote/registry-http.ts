@@ -16,11 +16,15 @@ import { toError } from './refusal.js';
 /** A header of the answer to a deregistration, which has no body: `true` if the instance was removed, else `false`. */
 export const REMOVED_HEADER = 'x-service-discovery-removed';
 
+/** How many bytes of an answer are read, and of an error. */
+const LONGEST_ANSWER = 16_777_216;
+const LONGEST_ERROR = 65_536;
+
 /** An answer with its whole body. */
 export interface RegistryAnswer {
   readonly status: number;
   readonly headers: Dispatcher.ResponseData['headers'];
-  /** Parsed JSON; undefined if it is not JSON. */
+  /** Parsed JSON; undefined if it is not JSON, or longer than a registry's answers are. */
   readonly body: unknown;
 }
 
@@ -57,9 +61,9 @@ export class RegistryHttp {
   /** Sends a request and reads the whole answer within the request timeout. */
   send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<RegistryAnswer> {
     return this.within(new AbortController(), async (signal) => {
-      const response = await this.dispatch(method, path, body, signal);
-      const text = await response.body.text();
-      return { status: response.statusCode, headers: response.headers, body: parseJson(text) };
+      const answer = await this.dispatch(method, path, body, signal);
+      const { statusCode: status, headers } = answer;
+      return { status, headers, body: await readJson(answer, status < 400 ? LONGEST_ANSWER : LONGEST_ERROR) };
     });
   }
 
@@ -72,7 +76,7 @@ export class RegistryHttp {
       const answer = await this.dispatch(method, path, body, signal, 'text/event-stream');
       const { statusCode: status, headers } = answer;
       if (status === 200 && String(headers['content-type']).startsWith('text/event-stream')) return answer;
-      throw toError(this.url, { status, body: parseJson(await answer.body.text()) });
+      throw toError(this.url, { status, body: await readJson(answer, LONGEST_ERROR) });
     });
   }
 
@@ -149,9 +153,17 @@ export class RegistryHttp {
   }
 }
 
-function parseJson(text: string): unknown {
+/** Stops reading, and closes the connection, where a body is longer. */
+async function readJson({ body }: OpenAnswer, mostBytes: number): Promise<unknown> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of body as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
+    if (length > mostBytes) return undefined;
+    chunks.push(chunk);
+  }
   try {
-    return JSON.parse(text);
+    return JSON.parse(new TextDecoder().decode(Buffer.concat(chunks)));
   } catch {
     return undefined;
   }

@@ -32,6 +32,54 @@ describe('RemoteRegistryStore', () => {
     await expect(firstChange()).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE' });
   });
 
+  describe('an answer without an end', () => {
+    const CHUNK = Buffer.alloc(65_536, ' ');
+    let sent: number;
+    let patient: RemoteRegistryStore;
+
+    beforeEach(() => {
+      patient = new RemoteRegistryStore({ url: `http://127.0.0.1:${server.port}`, requestTimeout: '60s' });
+    });
+    afterEach(() => patient.close());
+
+    /** Answers until the store closes the connection. */
+    const answerWithoutEnd = (status: number): void => {
+      sent = 0;
+      answer = (response) => {
+        response.writeHead(status, { 'content-type': 'application/json' });
+        const write = (): void => {
+          while (!response.destroyed && response.write(CHUNK)) sent += CHUNK.length;
+          response.once('drain', write);
+        };
+        write();
+      };
+    };
+
+    it.each([
+      [200, 64 * 1024 * 1024],
+      [500, 16 * 1024 * 1024],
+    ])('of status %i is read up to a limit', async (status, most) => {
+      for (const ask of [
+        () => patient.put(fakeInstance(), 10_000),
+        () => patient.renew([{ serviceName: 'users', instanceId: 'a', generation: 1, ttlMs: 10_000 }]),
+      ]) {
+        answerWithoutEnd(status);
+        await expect(ask()).rejects.toMatchObject({
+          code: 'REGISTRY_UNAVAILABLE',
+          message: expect.stringContaining(`answered with status ${status}, and not as a registry does`),
+        });
+        expect(sent).toBeLessThan(most);
+      }
+    });
+
+    it('to a watch is read up to a limit', async () => {
+      answerWithoutEnd(200);
+      const first = patient.watch({}, new AbortController().signal)[Symbol.asyncIterator]().next();
+      await expect(first).rejects.toMatchObject({ code: 'REGISTRY_UNAVAILABLE' });
+      expect(sent).toBeLessThan(16 * 1024 * 1024);
+    });
+  });
+
   it('says of a watch that the registry cuts off as it shuts down that the connection was closed', async () => {
     answer = (response) => {
       response.writeHead(200, { 'content-type': 'text/event-stream', connection: 'close' }).write(': hello\n\n');
