@@ -20,28 +20,24 @@ export async function forEachOwn(
   leases: readonly Lease[],
   task: (lease: Lease) => Promise<unknown>,
 ): Promise<OwnInstancesReport> {
-  const outcomes = new Map<Lease, { error?: unknown }>();
+  const tooLate = new RegistryUnavailableError(`The registry did not answer within ${PATIENCE_MS} ms`);
+  const failures = new Map<Lease, unknown>(leases.map((lease) => [lease, tooLate]));
   let timedOut = false;
   const work = inBatches(leases, CONCURRENCY, async (lease) => {
     if (timedOut) return;
-    try {
-      await task(lease);
-      outcomes.set(lease, {});
-    } catch (error) {
-      outcomes.set(lease, { error });
-    }
+    await task(lease).then(
+      () => failures.delete(lease),
+      (error: unknown) => failures.set(lease, error),
+    );
   });
   await settlesWithin(clock, PATIENCE_MS, work);
   timedOut = true;
+  return {
+    done: leases.filter((lease) => !failures.has(lease)).map(keyFrom),
+    failed: [...failures].map(([lease, error]) => ({ key: keyFrom(lease), error })),
+  };
+}
 
-  const tooLate = new RegistryUnavailableError(`The registry did not answer within ${PATIENCE_MS} ms`);
-  const done: InstanceKey[] = [];
-  const failed: { key: InstanceKey; error: unknown }[] = [];
-  for (const lease of leases) {
-    const key = { serviceName: lease.serviceName, instanceId: lease.instanceId };
-    const outcome = outcomes.get(lease) ?? { error: tooLate };
-    if ('error' in outcome) failed.push({ key, error: outcome.error });
-    else done.push(key);
-  }
-  return { done, failed };
+function keyFrom({ serviceName, instanceId }: InstanceKey): InstanceKey {
+  return { serviceName, instanceId };
 }
