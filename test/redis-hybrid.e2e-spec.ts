@@ -52,7 +52,7 @@ class Process {
   private aheadMs = 0;
 
   private constructor(port: number, maxOfflineWrites: number) {
-    const store = new RedisRegistryStore({ url: `redis://127.0.0.1:${port}`, commandTimeout: '500ms' });
+    const store = new RedisRegistryStore({ url: `redis://127.0.0.1:${port}` });
     const options = { heartbeatInterval: '500ms', startTimeout: '1s', maxOfflineWrites } as const;
     const clock = { ...systemClock, now: () => systemClock.now() + this.aheadMs };
     this.registry = new ServiceRegistry(store, options, { events: this.bus, clock });
@@ -321,7 +321,7 @@ describe('an app in hybrid mode', () => {
       imports: [
         ServiceDiscoveryModule.forRoot({
           mode: 'hybrid',
-          redis: { url, commandTimeout: '500ms' },
+          redis: { url },
           startTimeout: '200ms',
           // Longer than a slow machine takes: an instance whose check timed out is not discovered.
           healthCheck: { interval: '10s', timeout: '10s' },
