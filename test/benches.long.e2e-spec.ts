@@ -97,6 +97,20 @@ describe('npm run bench:health', () => {
   });
 });
 
+describe('npm run bench:import', () => {
+  it.each([[[]], [['--require']]])(
+    'compares the package and its parts with Nest (%j)',
+    async (how) => {
+      const printed = await bench('import/main.js', '--rounds', '1', ...how);
+      expect(printed).toContain(how.length > 0 ? ', require(): ' : ', import: ');
+      const ratios = [...printed.matchAll(/^.* (\d+\.\d\d) \(/gm)].map(([, ratio]) => Number(ratio));
+      expect(ratios).toHaveLength(10);
+      expect(Math.min(...ratios)).toBeGreaterThanOrEqual(0);
+    },
+    RUN_TIMEOUT_MS,
+  );
+});
+
 describe('a wrong argument', () => {
   it.each([
     [['calls/main.js', '--rouns', '3'], "Unknown option '--rouns'"],
@@ -107,6 +121,7 @@ describe('a wrong argument', () => {
     [['micro/main.js', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
     [['micro/main.js', '--only', 'x'], '--only: expected a part of one of pick round_robin, '],
     [['health/main.js', '--interval', '1.5'], '--interval: expected a whole number of 1 or more, but got "1.5"'],
+    [['import/main.js', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
     [['registry/main.js', 'costs'], 'costs: the one word that there is is cost'],
   ])('%j is reported in one line before anything starts', async (words, told) => {
     const failure = (await bench(...words).catch((error: unknown) => error)) as { code: number; stderr: string };
