@@ -332,6 +332,21 @@ describe('the environment', () => {
     await expect(optionsOf({ registryUrl: 'http://registry' })).resolves.toMatchObject({ mode: 'remote' });
   });
 
+  it('sets the secret that signs registrations, beside what the options say about signing', async () => {
+    const key = 'k'.repeat(32);
+    setEnvironment({ REDIS_URL: 'redis://redis:6379', REDIS_SIGNING_KEY: key });
+    await expect(optionsOf()).resolves.toMatchObject({ redis: { url: 'redis://redis:6379', signing: { key } } });
+    await expect(optionsOf({ redis: { signing: { required: false } } })).resolves.toMatchObject({
+      redis: { url: 'redis://redis:6379', signing: { key, required: false } },
+    });
+    const own = { key: 'o'.repeat(32) };
+    await expect(optionsOf({ redis: { signing: own } })).resolves.toMatchObject({ redis: { signing: own } });
+    setEnvironment({ REDIS_URL: 'redis://redis:6379', REDIS_SIGNING_KEY: 'short-secret' });
+    await expect(problemsOf({})).resolves.toEqual({
+      SERVICE_DISCOVERY_REDIS_SIGNING_KEY: { value: '***', expected: expect.stringMatching(/^a secret of 32 to 512/) },
+    });
+  });
+
   it.each(['redis_backed', 'hybrid'])('assumes a local Redis with the mode %s alone', async (mode) => {
     setEnvironment({ MODE: mode });
     await expect(optionsOf()).resolves.toMatchObject({ mode, redis: { url: 'redis://127.0.0.1:6379' } });

@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, it } from '@jest/globals';
-import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js';
+import { RedisRegistryStore, type RedisRegistryStoreOptions } from '../libs/service-discovery/src/store/index.js';
 import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { registryStoreContract } from '../libs/service-discovery/src/testing/registry-store-contract.js';
 import { ClockedRedis } from './support/clocked-redis.js';
@@ -11,7 +11,10 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop());
 
-describe('RedisRegistryStore', () => {
+describe.each<[string, RedisRegistryStoreOptions]>([
+  ['RedisRegistryStore', {}],
+  ['RedisRegistryStore with signed registrations', { signing: { key: 'a'.repeat(32) } }],
+])('%s', (_name, options) => {
   registryStoreContract({ describe, it, beforeEach, afterEach }, async () => {
     await server.flush();
     let time = Date.UTC(2026, 0, 1);
@@ -19,7 +22,7 @@ describe('RedisRegistryStore', () => {
     const stores: RedisRegistryStore[] = [];
     const open = (): RedisRegistryStore => {
       const client = new ClockedRedis(server.port, '127.0.0.1');
-      const store = new RedisRegistryStore({ client }, { expiryClock: new ManualClock() });
+      const store = new RedisRegistryStore({ client, ...options }, { expiryClock: new ManualClock() });
       clients.push(client);
       stores.push(store);
       return store;

@@ -36,6 +36,9 @@ describe('when a connection breaks', () => {
       correction: 0,
       restored: 0,
       evictable: 0,
+      unsigned_record: 0,
+      forged_record: 0,
+      replayed_record: 0,
     });
   });
 
@@ -124,6 +127,9 @@ describe('a change that was not published', () => {
       correction: 1,
       restored: 0,
       evictable: 0,
+      unsigned_record: 0,
+      forged_record: 0,
+      replayed_record: 0,
     });
   });
 });
@@ -254,6 +260,9 @@ describe('when Redis comes back without its data', () => {
       correction: 0,
       restored: 0,
       evictable: 0,
+      unsigned_record: 0,
+      forged_record: 0,
+      replayed_record: 0,
     });
     await process.until(() => process.ids.includes('a'));
   });

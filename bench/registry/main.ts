@@ -22,17 +22,18 @@ async function benchRegistry(url: string): Promise<void> {
   for (let n = 0; n < ROUNDS; n++) rounds.push(await measureThroughput(url, REGISTERED, SERVICES));
   const register = median(rounds.map((round) => round.register));
   const renew = median(rounds.map((round) => round.renew));
+  const signed = await measureThroughput(url, REGISTERED, SERVICES, { key: 'k'.repeat(32) });
   const watcherScript = fileURLToPath(new URL('./watcher.js', import.meta.url));
   const size = { processes: 10, services: SERVICES, instances: 10_000, changes: 1_000, rate: 100 };
   const changes = await measureChanges({ url, watcherScript, ...size });
   console.log(
     tableOf(
       ['', 'ours', 'floor', 'ratio'],
-      rowsOf([register, renew, changes.p50, changes.p99, changes.max, changes.memory]),
+      rowsOf([register, renew, signed.register, signed.renew, changes.p50, changes.p99, changes.max, changes.memory]),
     ),
   );
   console.log(`\nBare HSETs in a pipeline, for comparison: ${shown(rounds[0]?.setsPerSecond ?? 0)}/s`);
-  console.log(`Rates: the median of ${ROUNDS} rounds, by ratio, after one to warm up.`);
+  console.log(`Rates: the median of ${ROUNDS} rounds, by ratio, after one to warm up; signed: one round.`);
 }
 
 function median<T extends Parameters<typeof ratioOf>[0]>(measured: readonly T[]): T {

@@ -1,5 +1,5 @@
 import { Redis } from 'ioredis';
-import { RedisRegistryStore, type Lease } from 'nest-service-discovery/core';
+import { RedisRegistryStore, type Lease, type RedisSigningOptions } from 'nest-service-discovery/core';
 import { instancesOf, TTL_MS } from '../support/instances.js';
 import { type Measured } from '../support/table.js';
 import { Floor } from './floor.js';
@@ -17,10 +17,21 @@ export interface Throughput {
   readonly renewed: number;
 }
 
-/** Registers instances, then renews all, alternating with the floor. Flushes that Redis first. */
-export async function measureThroughput(url: string, count: number, services: number): Promise<Throughput> {
+/**
+ * Registers instances, then renews all, alternating with the floor. Flushes that Redis first.
+ * @param signing how registrations are signed. The store then reads what it registers, as every process of a registry
+ *   does, so that it need not ask what it replaces. @default they are not
+ */
+export async function measureThroughput(
+  url: string,
+  count: number,
+  services: number,
+  signing?: RedisSigningOptions,
+): Promise<Throughput> {
   const client = new Redis(url);
-  const store = new RedisRegistryStore({ url, commandTimeout: '30s' });
+  const store = new RedisRegistryStore({ url, commandTimeout: '30s', signing });
+  const suffix = signing ? ', signed and read' : '';
+  const leaving = new AbortController();
   const floor = new Floor(client);
   const instances = instancesOf(count, services);
   const portions = Array.from({ length: Math.ceil(count / PORTION) }, (_, n) =>
@@ -28,6 +39,7 @@ export async function measureThroughput(url: string, count: number, services: nu
   );
   try {
     await client.flushall();
+    if (signing) await readAlong(store, leaving.signal);
     const registering = new Stopwatch();
     const leases: Lease[][] = [];
     for (const portion of portions) {
@@ -44,16 +56,26 @@ export async function measureThroughput(url: string, count: number, services: nu
     const setting = new Stopwatch();
     await setting.floor(() => floor.set(instances));
     return {
-      register: registering.rate('instances registered', count),
-      renew: renewing.rate('leases renewed', count),
+      register: registering.rate(`instances registered${suffix}`, count),
+      renew: renewing.rate(`leases renewed${suffix}`, count),
       setsPerSecond: setting.rate('', count).floor,
       registered: await countLeases(client, services),
       renewed,
     };
   } finally {
+    leaving.abort();
     await store.close();
     client.disconnect();
   }
+}
+
+/** Resolves when the store reads all services; what it reads is dropped. */
+async function readAlong(store: RedisRegistryStore, signal: AbortSignal): Promise<void> {
+  const changes = store.watch({}, signal)[Symbol.asyncIterator]();
+  await changes.next();
+  void (async () => {
+    while (!(await changes.next()).done);
+  })().catch(() => undefined);
 }
 
 async function countLeases(client: Redis, services: number): Promise<number> {

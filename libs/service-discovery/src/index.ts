@@ -80,6 +80,7 @@ export {
   type PatternOptions,
   type RateLimiterOptions,
   type RedisRegistryStoreOptions,
+  type RedisSigningOptions,
   type RegistryStore,
   type RemoteRegistryStoreOptions,
   type ResiliencePolicyOptions,

@@ -271,7 +271,8 @@ function readKey(check: OptionValidator, path: string, source: unknown): Pem | u
   }
 }
 
-function readPem(check: OptionValidator, path: string, source: unknown): Pem | undefined {
+/** Reads PEM that is given as text, bytes, or the path of a file. @returns undefined if it cannot be read, which is reported */
+export function readPem(check: OptionValidator, path: string, source: unknown): Pem | undefined {
   if (source instanceof Uint8Array) return { text: Buffer.from(source).toString() };
   if (typeof source === 'string' && isPem(source)) return { text: source };
   let reason = '';

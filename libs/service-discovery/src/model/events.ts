@@ -36,6 +36,9 @@ export const REGISTRY_TROUBLE_KINDS = [
   'correction',
   'restored',
   'evictable',
+  'unsigned_record',
+  'forged_record',
+  'replayed_record',
 ] as const;
 
 /**
@@ -47,6 +50,10 @@ export const REGISTRY_TROUBLE_KINDS = [
  * - `restored`: the registry's server had lost a part of a service, such as an evicted key, and this process restored
  *   it
  * - `evictable`: the registry's server evicts keys when its memory is full, including those of the registry
+ * - `unsigned_record`: with `redis.signing`, an instance whose registration is not signed
+ * - `forged_record`: the signature of a registration is wrong, that of another namespace, service or id, or made with an
+ *   unknown key
+ * - `replayed_record`: the registration is genuine, and is older than one that was seen, has ended, or is no longer valid
  */
 export type RegistryTroubleKind = (typeof REGISTRY_TROUBLE_KINDS)[number];
 

@@ -60,6 +60,9 @@ describe('DiscoveryMetrics', () => {
       'service_discovery_registry_troubles_total{kind="correction"} 0',
       'service_discovery_registry_troubles_total{kind="restored"} 0',
       'service_discovery_registry_troubles_total{kind="evictable"} 0',
+      'service_discovery_registry_troubles_total{kind="unsigned_record"} 0',
+      'service_discovery_registry_troubles_total{kind="forged_record"} 0',
+      'service_discovery_registry_troubles_total{kind="replayed_record"} 0',
     ]);
   });
 

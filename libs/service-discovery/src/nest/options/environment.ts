@@ -25,6 +25,7 @@ const VARIABLES: Readonly<Record<string, Variable>> = {
   MODE: { path: 'mode', kind: 'text' },
   REGISTRY_URL: { path: 'registryUrl', kind: 'text' },
   REDIS_URL: { path: 'redis.url', kind: 'text' },
+  REDIS_SIGNING_KEY: { path: 'redis.signing.key', kind: 'text' },
   TOKEN: { path: ['api.token', 'remote.token'], kind: 'text' },
   NAMESPACE: { path: 'namespace', kind: 'text' },
   HOST: { path: 'advertise.host', kind: 'text' },

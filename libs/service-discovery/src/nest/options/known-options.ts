@@ -21,6 +21,7 @@ import {
 import { SERVICE_REGISTRY_OPTIONS } from '../../registry/index.js';
 import {
   DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
+  REDIS_SIGNING_OPTIONS,
   SELF_PRESERVATION_OPTIONS,
   REDIS_SERVERS_OPTION_NAMES,
 } from '../../store/index.js';
@@ -31,6 +32,7 @@ import { type ServiceDiscoveryOptions } from './options.js';
 /** The options that are stated once, by the path of their group; empty: at the top level. */
 export const OPTION_GROUPS = {
   '': SERVICE_REGISTRY_OPTIONS,
+  'redis.signing': REDIS_SIGNING_OPTIONS,
   selfPreservation: SELF_PRESERVATION_OPTIONS,
   health: HEALTH_AGGREGATOR_OPTIONS,
   loadBalancing: LOAD_BALANCING_OPTIONS,
@@ -56,6 +58,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   redis: [
     ...REDIS_SERVERS_OPTION_NAMES,
     ...Object.keys(DEFAULT_REDIS_REGISTRY_STORE_OPTIONS).filter((name) => name !== 'namespace'),
+    'signing',
   ],
   store: null,
   namespace: null,

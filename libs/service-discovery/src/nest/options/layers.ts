@@ -17,6 +17,7 @@ export function layer(...layers: readonly ServiceDiscoveryOptions[]): ServiceDis
     for (const [name, value] of Object.entries(options)) {
       if (value === undefined) continue;
       if (name === 'loadBalancing') merged[name] = layLoadBalancing(merged[name], value);
+      else if (name === 'redis') merged[name] = layRedis(merged[name], value);
       else
         merged[name] =
           isGroup(name, value) && isGroup(name, merged[name]) ? overlayGroup(name, merged[name], value) : value;
@@ -45,19 +46,23 @@ export function fromPaths(
 ): ServiceDiscoveryOptions {
   const options: Record<string, unknown> = {};
   for (const { path, value } of values) {
-    const [name = '', key] = path.split('.');
-    options[name] = key === undefined ? value : { ...(options[name] as Layer | undefined), [key]: value };
+    const names = path.split('.');
+    const last = names.pop()!;
+    let inner = options;
+    for (const name of names) inner = (inner[name] ??= {}) as Record<string, unknown>;
+    inner[last] = value;
   }
   return options;
 }
 
 /** Whether something is set at a path; a group that is switched off counts as setting all that is in it. */
 export function isSet(options: ServiceDiscoveryOptions, path: string): boolean {
-  const [name = '', key] = path.split('.');
+  const [name = '', key, inner] = path.split('.');
   const value = (options as Layer)[name];
   if (name === 'loadBalancing') return namesStrategy(value);
   if (key === undefined || !isGroup(name, value)) return value !== undefined;
-  return value[key] !== undefined;
+  const own = value[key];
+  return inner === undefined || !isRecord(own) ? own !== undefined : own[inner] !== undefined;
 }
 
 /** Whether an option is named at a path, with or without a value. */
@@ -76,6 +81,15 @@ export function lacksValue(options: ServiceDiscoveryOptions, name: keyof Service
 /** A strategy alone leaves the options beside it, and options leave the strategy; what is neither is for the check to refuse. */
 function layLoadBalancing(base: unknown, over: unknown): unknown {
   return mergeLoadBalancing(base as LoadBalancing | undefined, over as LoadBalancing);
+}
+
+/** The signing key may come from the environment, and what else there is about signing from the options. */
+function layRedis(base: unknown, over: unknown): unknown {
+  if (!isRecord(base) || !isRecord(over)) return over;
+  const merged = overlayGroup('redis', base, over);
+  return isRecord(base.signing) && isRecord(over.signing)
+    ? { ...merged, signing: overlayGroup('signing', base.signing, over.signing) }
+    : merged;
 }
 
 function namesStrategy(value: unknown): boolean {

@@ -11,3 +11,4 @@ export {
 export { RedisRegistryStore, type RedisRegistryStoreDeps } from './redis-registry-store.js';
 export { type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
 export { type RedisClient } from './servers.js';
+export { REDIS_SIGNING_OPTIONS, type RedisSigningOptions } from './signing-options.js';

@@ -556,6 +556,20 @@ return generations`,
 );
 
 /**
+ * Returns what holds an instance id.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - argument `id`: the instance id
+ * - reply: the registration as JSON and the state, each empty if there is none
+ */
+export const readHolder = luaScript<'records' | 'states', [id: string], readonly unknown[]>(
+  'read-holder',
+  ['records', 'states'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2] }
+return { redis.call('HGET', KEYS.records, ARGV[1]) or '', redis.call('HGET', KEYS.states, ARGV[1]) or '' }`,
+);
+
+/**
  * Removes a lease, unless a newer generation holds the id. The end of a lease that Redis lost is published too.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → its state, see lib/state.lua
@@ -716,8 +730,8 @@ return isLeft and 1 or 0`,
  * - argument `channel`: where renewals are published
  * - argument `by`: heartbeat or checks
  * - argument `limit`: about how many changes the stream keeps
- * - argument `leases`: for each lease its instance id and its generation
- * - reply: 1 for a lease that is held, 0 for one that is lost
+ * - argument `leases`: for each lease its instance id and its generation, which a space and the SHA-1 of its record may follow
+ * - reply: 1 for a lease that is held, 0 for one that is lost, 2 for one that is held with another record
  */
 export const renew = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -821,19 +835,31 @@ local function convert(id, state)
   redis.call('HSET', KEYS.states, id, text)
 end
 
+local function holdsAnother(id, state, expected)
+  local generation, digest = string.match(expected, '^(%d+) (%x+)$')
+  if not generation or generation ~= state.generation then return nil end
+  return redis.sha1hex(redis.call('HGET', KEYS.records, id) or '') ~= digest
+end
+
 local held, told = {}, {}
 for index = 4, #ARGV, 2 do
   local id, generation = ARGV[index], ARGV[index + 1]
   local text = redis.call('HGET', KEYS.states, id)
   local state = text and readState(text)
-  local holds = state and state.generation == generation and redis.call('HEXISTS', KEYS.records, id) == 1
+  local another = false
+  local isSame = state and state.generation == generation
+  if state and not isSame then
+    another = holdsAnother(id, state, generation)
+    isSame = another ~= nil
+  end
+  local holds = isSame and redis.call('HEXISTS', KEYS.records, id) == 1
   if holds and (by == 'heartbeat' or state.lease == by) then
     if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
     redis.pcall('HDEL', KEYS.meta, loanOf(id))
     told[#told + 1] = id
   end
-  held[#held + 1] = holds and 1 or 0
+  held[#held + 1] = not holds and 0 or another and 2 or 1
 end
 if #told > 0 then redis.call('PUBLISH', ARGV[1], digits(now) .. ' ' .. table.concat(told, ' ')) end
 return held`,
@@ -1112,6 +1138,116 @@ announce(KEYS, limit, {
 })
 redis.call('HSET', KEYS.states, id, text)
 return 1`,
+);
+
+/**
+ * Stores newer signatures of registrations of one service, and publishes them.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
+ * - key `leases`: sorted set: instance id → when it expires
+ * - key `meta`: hash: epoch, sequence, tag, generation
+ * - key `changes`: stream of changes, and the channel on which they are published
+ * - argument `limit`: about how many changes the stream keeps
+ * - argument `registrations`: for each lease its instance id, its generation, and the registration as JSON
+ * - reply: 1 for a lease that is held, 0 for one that is lost
+ */
+export const sign = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [limit: number, ...registrations: string[]],
+  readonly number[]
+>(
+  'sign',
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local function readState(text)
+  local generation, ttl, order, registeredAt, operator, health, announcedAt, announced, claim, lease =
+    string.match(text, '^(%d+) (%d+) (%d+) (%d+) (%S+) (%S+) (%d+) (%S+) (%d+) (%a+)$')
+  if not generation then return nil end
+  return {
+    generation = generation,
+    ttl = tonumber(ttl),
+    order = order,
+    registeredAt = registeredAt,
+    operator = operator,
+    health = health,
+    announcedAt = tonumber(announcedAt),
+    announced = announced,
+    claim = claim,
+    lease = lease,
+  }
+end
+
+local function writeState(state)
+  return table.concat({
+    state.generation,
+    digits(state.ttl),
+    state.order,
+    state.registeredAt,
+    state.operator,
+    state.health,
+    digits(state.announcedAt),
+    state.announced,
+    state.claim,
+    state.lease,
+  }, ' ')
+end
+local function tell(changes, limit, epoch, sequence, previous, change)
+  local text = table.concat(change, '\\n')
+  local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text, 'tag', tag)
+  redis.call('PUBLISH', changes, table.concat({ epoch, sequence, previous, tag, text }, ' '))
+  return tag
+end
+
+local function beginEpoch(keys)
+  local epoch = digits(micros)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
+  return epoch
+end
+
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
+  local epoch, previous = known[1], known[2] or '-'
+  if not epoch then
+    epoch, previous = beginEpoch(keys), '-'
+  end
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
+end
+local function checkTypes(keys)
+  redis.call('HLEN', keys.records)
+  redis.call('HLEN', keys.states)
+  redis.call('HLEN', keys.details)
+  redis.call('ZCARD', keys.leases)
+  redis.call('HLEN', keys.meta)
+  redis.call('XLEN', keys.changes)
+end
+local held = {}
+for index = 2, #ARGV, 3 do
+  local id, generation, record = ARGV[index], ARGV[index + 1], ARGV[index + 2]
+  local text = redis.call('HGET', KEYS.states, id)
+  local state = text and readState(text)
+  local holds = state and state.generation == generation
+  if holds then
+    checkTypes(KEYS)
+    local beat = tonumber(redis.call('ZSCORE', KEYS.leases, id) or now) - state.ttl
+    announce(KEYS, ARGV[1], {
+      'put', id, record, text, digits(beat), redis.call('HGET', KEYS.details, id) or '',
+    })
+    redis.call('HSET', KEYS.records, id, record)
+  end
+  held[#held + 1] = holds and 1 or 0
+end
+return held`,
 );
 
 /**

@@ -19,7 +19,7 @@ const EMPTY = ['', '0', '-', 'all', [], [], [], [0, 0, 1]];
 
 describe('Mirror', () => {
   it('ignores a reply that a change of a newer history has overtaken', () => {
-    const mirror = new Mirror(() => undefined);
+    const mirror = new Mirror({ onBadRecord: () => undefined });
     const asked = mirror.positionOf(NAME);
     mirror.apply(NAME, put(fakeInstance({ serviceName: NAME, instanceId: 'a', generation: 7 }), '1'));
     expect(mirror.sync(NAME, asked, EMPTY)).toMatchObject({ isOvertaken: true, reloaded: false, lost: false });
@@ -27,7 +27,7 @@ describe('Mirror', () => {
   });
 
   it('applies a reply about the history that it knows', () => {
-    const mirror = new Mirror(() => undefined);
+    const mirror = new Mirror({ onBadRecord: () => undefined });
     mirror.apply(NAME, put(fakeInstance({ serviceName: NAME, instanceId: 'a', generation: 7 }), '1'));
     const asked = mirror.positionOf(NAME);
     expect(mirror.sync(NAME, asked, EMPTY)).toMatchObject({ isOvertaken: false, reloaded: true });
@@ -35,7 +35,7 @@ describe('Mirror', () => {
   });
 
   it('keeps what it holds when a change of an older history arrives late', () => {
-    const mirror = new Mirror(() => undefined);
+    const mirror = new Mirror({ onBadRecord: () => undefined });
     const users = (generation: number): ServiceInstance =>
       fakeInstance({ serviceName: NAME, instanceId: 'a', generation });
     mirror.apply(NAME, put(users(8), '2'));
@@ -46,7 +46,7 @@ describe('Mirror', () => {
   });
 
   it('passes on a registration of a newer history, and holds it once it was read', () => {
-    const mirror = new Mirror(() => undefined);
+    const mirror = new Mirror({ onBadRecord: () => undefined });
     const users = (generation: number): ServiceInstance =>
       fakeInstance({ serviceName: NAME, instanceId: 'a', generation });
     mirror.apply(NAME, put(users(7), '1'));
@@ -56,7 +56,7 @@ describe('Mirror', () => {
   });
 
   it.each(['forked', 'all'])('passes on what was deregistered after a read that found nothing, with "%s"', (kind) => {
-    const mirror = new Mirror(() => undefined);
+    const mirror = new Mirror({ onBadRecord: () => undefined });
     expect(mirror.hasLost).toBe(false);
     mirror.apply(NAME, put(fakeInstance({ serviceName: NAME, instanceId: 'a', generation: 7 }), '1'));
     const before = mirror.positionOf(NAME);

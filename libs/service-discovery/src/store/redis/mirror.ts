@@ -9,7 +9,8 @@ import {
 } from '../../model/index.js';
 import { type ResetChange } from '../watch-hub.js';
 import { EndedLeases } from './ended-leases.js';
-import { claimOf, orderOf, toRecord, toServiceInstance, toState, type StoredInstance } from './record.js';
+import { claimOf, generationOf, orderOf, toRecord, toServiceInstance, toState, type StoredInstance } from './record.js';
+import { type RecordSignatures, type Refusal } from './record-signatures.js';
 
 /** One service as this process knows it. */
 interface MirroredService {
@@ -41,6 +42,8 @@ export interface SyncResult {
   readonly lost: boolean;
   /** Redis holds less than is known here although nothing was removed: see {@link Mirror.rowsForRestore}. */
   readonly isIncomplete: boolean;
+  /** Redis holds more than is known here although nothing was added: what it holds has to be read to be judged. */
+  readonly hasMore: boolean;
   /** A change of another history was applied before the reply arrived: the reply was ignored, so read again. */
   readonly isOvertaken: boolean;
 }
@@ -50,10 +53,28 @@ export interface ResurrectedLease extends InstanceKey {
   readonly generation: number;
 }
 
+const UNRENEWED =
+  'the signature of the registration has become invalid: its lease is renewed, but it is not signed again';
 /** More than the number of changes that Redis will ever publish. */
 const LOSS_PENALTY = 2 ** 32;
 
-const NOTHING: SyncResult = { changes: [], reloaded: false, lost: false, isIncomplete: false, isOvertaken: false };
+const NOTHING: SyncResult = {
+  changes: [],
+  reloaded: false,
+  lost: false,
+  isIncomplete: false,
+  hasMore: false,
+  isOvertaken: false,
+};
+
+export interface MirrorOptions {
+  /** Called with each record that cannot be read, which is skipped. */
+  readonly onBadRecord: (serviceName: string, instanceId: string, reason: string) => void;
+  /** Tells genuine records from others. @default all are used */
+  readonly signatures?: RecordSignatures;
+  /** Called with each record that is not genuine. It is ignored if signatures are required. */
+  readonly onRefused?: (key: InstanceKey, refusal: Refusal) => void;
+}
 
 /** How far a service has been read. */
 export interface Position {
@@ -91,8 +112,7 @@ export class Mirror {
   private readonly resurrectedById = new Map<string, ResurrectedLease>();
   private sum = 0;
 
-  /** @param onBadRecord called with each record that cannot be read, which is skipped */
-  constructor(private readonly onBadRecord: (serviceName: string, instanceId: string, reason: string) => void) {}
+  constructor(private readonly options: MirrorOptions) {}
 
   get revision(): number {
     return this.sum;
@@ -117,9 +137,13 @@ export class Mirror {
     return this.services.get(serviceName)?.instances.has(instanceId) ?? false;
   }
 
-  /** Removed leases that Redis holds again. They are hidden here and have to be removed again. */
+  /** Leases that have ended, but that Redis holds. They are hidden here and have to be removed there. */
   get resurrected(): readonly ResurrectedLease[] {
     return [...this.resurrectedById.values()];
+  }
+
+  get hasResurrected(): boolean {
+    return this.resurrectedById.size > 0;
   }
 
   /** Call it when this process has removed a lease, for the first time or again. */
@@ -127,6 +151,29 @@ export class Mirror {
     const key = { serviceName, instanceId };
     this.ended.add(key, generation);
     this.resurrectedById.delete(keyOf(key));
+  }
+
+  /**
+   * Takes out instances whose signatures have become invalid, although their leases are renewed. Redis should not hold
+   * them either: they are {@link resurrected}.
+   */
+  endInvalid(): Change[] {
+    const { signatures, onRefused } = this.options;
+    if (!signatures) return [];
+    const changes: Change[] = [];
+    for (const service of this.services.values()) {
+      for (const { instanceId, generation } of service.instances.values()) {
+        const key = { serviceName: service.name, instanceId };
+        if (!signatures.isInvalid(key)) continue;
+        forgetInstance(service, instanceId);
+        this.resurrectedById.set(keyOf(key), { ...key, generation });
+        this.sum += 1;
+        changes.push({ type: 'remove', revision: this.sum, key, reason: 'expired', generation });
+        onRefused?.(key, { kind: 'replayed_record', reason: UNRENEWED, isOver: true });
+      }
+    }
+    signatures.prune();
+    return changes;
   }
 
   resetWithin(scope: WatchScope): ResetChange {
@@ -190,7 +237,8 @@ export class Mirror {
     this.takeLeases(known, last);
     const isLevel = known.epoch === epoch && known.sequence === given.sequence && known.tag === tag;
     const isIncomplete = isLevel && (held < known.instances.size || details < countDetails(known));
-    return { ...NOTHING, changes, isIncomplete };
+    const hasMore = this.options.signatures !== undefined && isLevel && held > known.instances.size;
+    return { ...NOTHING, changes, isIncomplete, hasMore };
   }
 
   /** All instances of a service, each as id, record, state and detail, for `lua/restore.lua`. */
@@ -200,7 +248,8 @@ export class Mirror {
     return instances.map((instance, index) => {
       const { instanceId, health } = instance;
       const state = toState(instance, index + 1, service?.claims.get(instanceId));
-      return [instanceId, toRecord(instance), state, health ? JSON.stringify(health) : ''];
+      const record = this.options.signatures?.textOf(instance) ?? toRecord(instance);
+      return [instanceId, record, state, health ? JSON.stringify(health) : ''];
     });
   }
 
@@ -255,17 +304,23 @@ export class Mirror {
     const added = given.sequence - (known?.sequence ?? 0);
     // A service may start a new epoch long after its last instance was removed, which is not a loss.
     this.sum += lost ? added - LOSS_PENALTY : Math.max(0, added);
+    const isLevel = known?.epoch === given.epoch && known.sequence === given.sequence && known.tag === given.tag;
     const service = this.begin(serviceName, given.epoch);
     service.sequence = given.sequence;
     service.tag = given.tag;
     service.hold = hold;
-    for (const stored of storedIn(serviceName, rows)) {
-      const instance = this.read(stored);
-      if (!instance) continue;
-      const { instanceId, generation } = instance;
-      if (this.ended.has(instance, generation))
-        this.resurrectedById.set(keyOf(instance), { serviceName, instanceId, generation });
-      else setInstance(service, instance, stored.state);
+    for (const stored of rowsIn(serviceName, rows)) {
+      const isEnded = this.hasEnded(stored);
+      const refusal = isEnded ? undefined : this.judge(stored);
+      if (isEnded || refusal?.isOver) this.hide(stored);
+      else if (!refusal) {
+        const instance = this.read(stored);
+        if (instance) setInstance(service, instance, stored.state);
+      } else if (isLevel) {
+        // What was held stays where Redis shows no change of it: its owner did not write what is there.
+        const held = known.instances.get(stored.instanceId);
+        if (held) service.instances.set(held.instanceId, held);
+      }
     }
     return { ...NOTHING, reloaded: true, lost };
   }
@@ -284,6 +339,7 @@ export class Mirror {
       this.ended.add(key, Number(generation));
       const known = instances?.get(instanceId);
       if (known && known.generation !== Number(generation)) return [];
+      if (known) this.options.signatures?.end(key);
       return [{ type: 'remove', revision: this.sum, key, reason, generation: Number(generation) }];
     });
   }
@@ -302,23 +358,28 @@ export class Mirror {
     }
     const instanceId = service.instances.get(id)?.instanceId ?? ownText(id);
     if (type === 'put') {
-      const put = this.readPut(service, fields);
-      if (put) {
-        setInstance(service, put.instance, put.state);
-        return { type: 'put', revision: this.sum, instance: put.instance };
+      const stored = storedIn(service, fields);
+      const refusal = this.judge(stored);
+      if (refusal?.isOver) this.hide(stored);
+      // What is held stays: its owner did not write this.
+      if (refusal) return undefined;
+      const instance = this.read(stored);
+      if (instance) {
+        setInstance(service, instance, stored.state);
+        return { type: 'put', revision: this.sum, instance };
       }
     } else if (type !== 'remove') {
-      this.onBadRecord(serviceName, instanceId, `a change of unknown type ${JSON.stringify(type)}`);
+      this.options.onBadRecord(serviceName, instanceId, `a change of unknown type ${JSON.stringify(type)}`);
       return undefined;
     }
     // Also if the new record cannot be read: the old registration is no longer valid.
-    service.instances.delete(instanceId);
-    service.claims.delete(instanceId);
+    forgetInstance(service, instanceId);
     const key = { serviceName, instanceId };
     const reason = fields[2] === 'expired' ? 'expired' : 'deregistered';
     if (type !== 'remove') return { type: 'remove', revision: this.sum, key, reason };
     const generation = Number(fields[3]);
     if (reason === 'deregistered') this.end({ ...key, generation });
+    this.options.signatures?.end(key);
     return { type: 'remove', revision: this.sum, key, reason, generation };
   }
 
@@ -328,20 +389,11 @@ export class Mirror {
    */
   private afterLoss(service: MirroredService, text: string): Applied {
     const fields = text.split('\n');
-    const put = fields[0] === 'put' ? this.readPut(service, fields) : undefined;
-    const known = put && service.instances.get(put.instance.instanceId);
-    const isNewer = put && put.instance.generation > (known?.generation ?? 0);
-    return { change: isNewer ? { type: 'put', revision: this.sum, instance: put.instance } : undefined, isLoss: true };
-  }
-
-  /** @returns undefined if the record cannot be read */
-  private readPut(
-    service: MirroredService,
-    [, id = '', record = '', state = '', lastHeartbeat, detail = '']: readonly string[],
-  ): { readonly instance: ServiceInstance; readonly state: string } | undefined {
-    const instanceId = service.instances.get(id)?.instanceId ?? ownText(id);
-    const instance = this.read({ serviceName: service.name, instanceId, record, state, lastHeartbeat, detail });
-    return instance && { instance, state };
+    const stored = fields[0] === 'put' ? storedIn(service, fields) : undefined;
+    const instance = stored && !this.judge(stored) ? this.read(stored) : undefined;
+    const known = instance && service.instances.get(instance.instanceId);
+    const isNewer = instance && instance.generation > (known?.generation ?? 0);
+    return { change: isNewer ? { type: 'put', revision: this.sum, instance } : undefined, isLoss: true };
   }
 
   private takeLeases(service: MirroredService, leases: readonly string[]): void {
@@ -355,12 +407,35 @@ export class Mirror {
     }
   }
 
+  /** Whether the registration was deregistered. A signature that was made after that shows that it is still there. */
+  private hasEnded(stored: StoredInstance): boolean {
+    const { signatures } = this.options;
+    if (!this.ended.has(stored, generationOf(stored.state))) return false;
+    return signatures === undefined || signatures.check(stored) !== undefined;
+  }
+
+  /** Redis holds what has ended: see {@link resurrected}. */
+  private hide({ serviceName, instanceId, state }: StoredInstance): void {
+    const generation = generationOf(state);
+    this.resurrectedById.set(keyOf({ serviceName, instanceId }), { serviceName, instanceId, generation });
+  }
+
+  /** @returns why a record is ignored; undefined if it is used */
+  private judge(stored: StoredInstance): Refusal | undefined {
+    const { signatures, onRefused } = this.options;
+    const refusal = signatures?.check(stored);
+    if (!refusal) return undefined;
+    onRefused?.({ serviceName: stored.serviceName, instanceId: stored.instanceId }, refusal);
+    return signatures?.isRequired ? refusal : undefined;
+  }
+
+  /** @returns undefined if the record cannot be read */
   private read(stored: StoredInstance): ServiceInstance | undefined {
     try {
       const instance = toServiceInstance(stored);
       return this.resurrectedById.get(keyOf(instance))?.generation === instance.generation ? undefined : instance;
     } catch (error) {
-      this.onBadRecord(stored.serviceName, stored.instanceId, (error as Error).message);
+      this.options.onBadRecord(stored.serviceName, stored.instanceId, (error as Error).message);
       return undefined;
     }
   }
@@ -374,6 +449,20 @@ function setInstance({ instances, claims }: MirroredService, instance: ServiceIn
   else claims.set(instanceId, claim);
 }
 
+function forgetInstance({ instances, claims }: MirroredService, instanceId: string): void {
+  instances.delete(instanceId);
+  claims.delete(instanceId);
+}
+
+/** The data in a published registration. */
+function storedIn(
+  { name, instances }: MirroredService,
+  [, id = '', record = '', state = '', lastHeartbeat, detail = '']: readonly string[],
+): StoredInstance {
+  const instanceId = instances.get(id)?.instanceId ?? ownText(id);
+  return { serviceName: name, instanceId, record, state, lastHeartbeat, detail };
+}
+
 function countDetails({ instances }: MirroredService): number {
   let count = 0;
   for (const { health } of instances.values()) if (health) count += 1;
@@ -381,7 +470,7 @@ function countDetails({ instances }: MirroredService): number {
 }
 
 /** Five strings per instance; sorted by the order of registration. */
-function storedIn(serviceName: string, rows: readonly string[]): StoredInstance[] {
+function rowsIn(serviceName: string, rows: readonly string[]): StoredInstance[] {
   const stored: (StoredInstance & { order: number })[] = [];
   for (let index = 0; index < rows.length; index += 5) {
     const [instanceId = '', record = '', state = '', expiresAt, detail = ''] = rows.slice(index, index + 5);

@@ -13,6 +13,7 @@ import {
 } from '../self-preservation.js';
 import { parseRedisUrl } from './redis-url.js';
 import { type RedisClient, type RedisServers } from './servers.js';
+import { resolveRedisSigning, type RedisSigningOptions, type ResolvedRedisSigning } from './signing-options.js';
 
 /** Which Redis holds the registry, and how to reach it. Set either `url` or `client`. */
 export interface RedisRegistryStoreOptions {
@@ -60,13 +61,19 @@ export interface RedisRegistryStoreOptions {
    * @default on
    */
   selfPreservation?: Partial<SelfPreservationOptions> | false;
+  /**
+   * Signs registrations, and ignores those that are not signed, so that write access to Redis is not enough to redirect
+   * calls.
+   * @default none: whoever can write to Redis is trusted
+   */
+  signing?: RedisSigningOptions;
 }
 
 export const DEFAULT_REDIS_REGISTRY_STORE_OPTIONS = {
   namespace: 'default',
   commandTimeout: '2s' as Duration,
   changesKept: 256,
-} satisfies Omit<RedisRegistryStoreOptions, keyof RedisServersOptions | 'selfPreservation'>;
+} satisfies Omit<RedisRegistryStoreOptions, keyof RedisServersOptions | 'selfPreservation' | 'signing'>;
 
 /** The options that select the servers; none has a default. */
 export const REDIS_SERVERS_OPTION_NAMES = ['url', 'client', 'tls', 'sentinelUsername', 'sentinelPassword'] as const;
@@ -78,6 +85,7 @@ export interface ResolvedRedisRegistryStoreOptions {
   readonly commandTimeoutMs: number;
   readonly changesKept: number;
   readonly selfPreservation: SelfPreservationOptions;
+  readonly signing: ResolvedRedisSigning | undefined;
 }
 
 const NAMESPACE_PATTERN = /^[A-Za-z0-9._-]{1,64}$/;
@@ -93,10 +101,11 @@ export function resolveRedisRegistryStoreOptions(
   path = '',
 ): ResolvedRedisRegistryStoreOptions {
   const check = new OptionValidator(path);
-  const { url, client, tls, sentinelUsername, sentinelPassword, selfPreservation: rules, ...rest } = options;
+  const { url, client, tls, sentinelUsername, sentinelPassword, selfPreservation: rules, signing, ...rest } = options;
   const given = check.options('', rest, DEFAULT_REDIS_REGISTRY_STORE_OPTIONS, [
     ...REDIS_SERVERS_OPTION_NAMES,
     'selfPreservation',
+    'signing',
   ]);
   const servers =
     client === undefined
@@ -108,8 +117,11 @@ export function resolveRedisRegistryStoreOptions(
   const selfPreservation =
     check.gather(() => resolveSelfPreservationOptions(rules, check.pathOf('selfPreservation'))) ??
     SELF_PRESERVATION_OPTIONS.defaults;
+  const signed =
+    signing === undefined ? undefined : check.gather(() => resolveRedisSigning(signing, check.pathOf('signing')));
   check.throwIfAny();
-  return { servers: servers!, namespace: given.namespace, commandTimeoutMs, changesKept, selfPreservation };
+  const { namespace } = given;
+  return { servers: servers!, namespace, commandTimeoutMs, changesKept, selfPreservation, signing: signed };
 }
 
 export function isNamespace(value: unknown): value is string {

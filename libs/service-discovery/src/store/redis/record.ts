@@ -122,6 +122,11 @@ export function orderOf(state: string): number {
   return Number(state.split(' ')[2] ?? 0);
 }
 
+/** NaN for an invalid state. */
+export function generationOf(state: string): number {
+  return Number.parseInt(state, 10);
+}
+
 /** A hash that is equal for details that differ only in time and latency. */
 export function fingerprintOf({ reason, statusCode, data, flapping }: HealthDetail): string {
   const content = [reason ?? null, statusCode ?? null, data ?? null, ...(flapping ? [flapping] : [])];

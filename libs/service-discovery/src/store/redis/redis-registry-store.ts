@@ -1,10 +1,12 @@
 import {
+  InvalidConfigurationError,
   raceAbort,
   sleep,
   systemClock,
   systemRandom,
   RegistryUnavailableError,
   type Clock,
+  type Problem,
   type Random,
 } from '../../common/index.js';
 import {
@@ -25,14 +27,17 @@ import { isOperatorStatus, type CheckerRoster, type RegistryStore } from '../reg
 import { findEviction } from './eviction.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
-import { announceChecker, generationNow, remove, setStatus } from './lua-scripts.js';
+import { announceChecker, generationNow, readHolder, remove, setStatus } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
 import { JitteredInterval } from './jittered-interval.js';
-import { fingerprintOf, encodeOperatorStatus } from './record.js';
+import { encodeOperatorStatus, fingerprintOf, generationOf, toRecord, type StoredInstance } from './record.js';
+import { RecordSignatures } from './record-signatures.js';
 import { ReconnectSpread } from './reconnect-spread.js';
 import { RedisLink } from './redis-link.js';
-import { isWrongType, renewAll } from './renewals.js';
+import { RedisTime } from './redis-time.js';
+import { isWrongType, renewAll, RENEWAL } from './renewals.js';
+import { signAgain } from './sign-again.js';
 import { SweepPace } from './sweep-pace.js';
 import { LONGEST_GRACE_MS, Sweeper, SWEEP_INTERVAL_MS } from './sweeper.js';
 import { TroubleLog, type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
@@ -52,6 +57,12 @@ export interface RedisRegistryStoreDeps {
   unreachableHint?: string;
 }
 
+const NO_KEY_TO_REGISTER: Problem = {
+  path: 'redis.signing.privateKey',
+  value: undefined,
+  expected:
+    'a key to sign registrations with, or redis.signing.key: with public keys alone, the registry can only be read',
+};
 /** How often everything that is watched is compared with Redis. */
 const AUDIT_INTERVAL_MS = 30_000;
 
@@ -72,6 +83,8 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly changesKept: number;
   private readonly keys: KeySpace;
   private readonly link: RedisLink;
+  private readonly time: RedisTime;
+  private readonly signatures: RecordSignatures | undefined;
   private readonly mirror: Mirror;
   private readonly writes: WriteQueue;
   private readonly sweeper: Sweeper;
@@ -87,6 +100,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private auditDue = Number.POSITIVE_INFINITY;
   private noExpiryBefore = Number.NEGATIVE_INFINITY;
   private refusedSince: number | undefined;
+  private lostAt: number | undefined;
   private closed = false;
 
   /** @throws InvalidConfigurationError naming every wrong option */
@@ -112,9 +126,15 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       changesKept: this.changesKept,
       clock: this.clock,
     });
-    this.mirror = new Mirror((serviceName, instanceId, reason) =>
-      this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),
-    );
+    this.time = new RedisTime(this.clock, async () => (await this.generationNow()) / 1_000);
+    const { signing, namespace } = resolved;
+    this.signatures = signing && new RecordSignatures(signing, namespace, () => this.time.now());
+    this.mirror = new Mirror({
+      signatures: this.signatures,
+      onBadRecord: (serviceName, instanceId, reason) =>
+        this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),
+      onRefused: (key, { kind, reason }) => this.troubles.note({ kind, ...key, reason }),
+    });
     this.sweeper = new Sweeper({
       link: this.link,
       keys: this.keys,
@@ -143,28 +163,47 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     return this.troubles.counts;
   }
 
-  /** Concurrent registrations share a round trip. */
+  /**
+   * Concurrent registrations share a round trip.
+   * @throws InvalidConfigurationError if records are signed, and this process has no key that signs
+   */
   async put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
     this.begin();
+    if (this.signatures?.canSign === false) throw new InvalidConfigurationError([NO_KEY_TO_REGISTER]);
     // Only a recovery can be refused.
-    return (await this.writes.register(instance, ttlMs))!;
+    return (await this.register(instance, ttlMs))!;
   }
 
+  /** A process without a key that signs cannot recover a registration, and returns null. */
   async recover(instance: ServiceInstance, ttlMs: number, claim: number): Promise<Lease | null> {
     this.begin();
-    return this.writes.register(instance, ttlMs, claim);
+    if (this.signatures?.canSign === false) return null;
+    const lease = await this.register(instance, ttlMs, claim);
+    if (lease || !(await this.removeForgery(instance, claim))) return lease;
+    return this.register(instance, ttlMs, claim);
   }
 
   async renew(leases: readonly Lease[], by: LeaseKind = 'heartbeat'): Promise<readonly boolean[]> {
     if (leases.length === 0) return [];
     this.begin();
-    return renewAll(leases, by, {
-      link: this.link,
-      keys: this.keys,
-      changesKept: this.changesKept,
+    const { link, keys, changesKept, signatures } = this;
+    const renewals = await renewAll(leases, by, {
+      link,
+      keys,
+      changesKept,
       onIndexAnswer: (answer) => this.noteIndex(answer),
       onUnreadable: this.noteUnreadable,
+      digestOf: signatures && ((lease) => signatures.digestOf(lease)),
     });
+    const held = renewals.map((renewal) => renewal !== RENEWAL.lost);
+    if (!signatures) return held;
+    const toSign = leases.filter(
+      (lease, index) =>
+        renewals[index] === RENEWAL.heldWithAnotherRecord || (held[index] && signatures.isDue(lease, by)),
+    );
+    // The leases are renewed; what cannot be signed now is signed with the next renewal.
+    if (toSign.length > 0) await signAgain(toSign, { link, keys, changesKept, signatures }).catch(() => undefined);
+    return held;
   }
 
   async remove(lease: Lease): Promise<boolean> {
@@ -172,6 +211,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     const keys = this.keys.of(lease.serviceName);
     const call = remove(keys, lease.instanceId, String(lease.generation), this.changesKept);
     if ((await this.writes.run(lease.serviceName, call)) !== 1) return false;
+    this.signatures?.removed(lease);
     this.mirror.end(lease);
     return true;
   }
@@ -265,6 +305,38 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     await this.link.close();
   }
 
+  private async register(instance: ServiceInstance, ttlMs: number, claim?: number): Promise<Lease | null> {
+    const { signatures } = this;
+    if (!signatures) return this.writes.register(instance, toRecord(instance), ttlMs, claim);
+    await this.time.refresh();
+    // Readers refuse what seems older than the record that it replaces.
+    const isKnown = signatures.knows(instance) || this.listening?.covers(instance.serviceName);
+    if (!isKnown) signatures.check(await this.readHolder(instance));
+    const record = signatures.sign(instance, ttlMs);
+    const lease = await this.writes.register(instance, record, ttlMs, claim);
+    if (lease) signatures.registered(lease, record);
+    return lease;
+  }
+
+  /**
+   * Claims are not signed, so what keeps a registration from being recovered may be forged, or put back.
+   * @returns false if a genuine registration holds the id rightfully
+   */
+  private async removeForgery(key: InstanceKey, claim: number): Promise<boolean> {
+    if (!this.signatures?.isRequired) return false;
+    const holder = await this.readHolder(key);
+    if (this.signatures.isRightful(holder, claim)) return false;
+    const { serviceName, instanceId, state } = holder;
+    const call = remove(this.keys.of(serviceName), instanceId, String(generationOf(state)), this.changesKept);
+    await this.writes.run(serviceName, call);
+    return true;
+  }
+
+  private async readHolder({ serviceName, instanceId }: InstanceKey): Promise<StoredInstance> {
+    const [record = '', state = ''] = await this.link.call(readHolder(this.keys.of(serviceName), instanceId));
+    return { serviceName, instanceId, record: String(record), state: String(state), detail: '' };
+  }
+
   /** Checks the eviction policy once, as soon as Redis is reachable. */
   private warnOfEviction(): void {
     const stop = this.link.onUp(() => {
@@ -301,7 +373,10 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     this.auditDue = this.clock.now() + AUDIT_INTERVAL_MS * (0.5 + this.random());
     const opening = this.openInTurn({
       clock: this.clock,
-      onLost: () => this.spread.lost(),
+      onLost: () => {
+        this.spread.lost();
+        this.lostAt ??= this.clock.now();
+      },
       link: this.link,
       keys: this.keys,
       mirror: this.mirror,
@@ -328,7 +403,12 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private async openInTurn(deps: WatchSessionDeps): Promise<WatchSession> {
     const { waitMs } = this.spread;
     if (waitMs > 0) await sleep(this.clock, waitMs, this.leaving.signal, { keepAlive: false });
-    return WatchSession.open(deps);
+    // Another server may have taken over.
+    if (this.signatures) await this.time.read();
+    const session = await WatchSession.open(deps);
+    if (this.lostAt !== undefined) this.signatures?.wasAway(this.clock.now() - this.lostAt);
+    this.lostAt = undefined;
+    return session;
   }
 
   private async endSession(): Promise<void> {
@@ -354,10 +434,16 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
     if (session) tasks.push(session.check());
     if (session && now >= this.auditDue) {
       this.auditDue = now + AUDIT_INTERVAL_MS * (0.9 + 0.2 * this.random());
-      tasks.push(session.audit());
+      tasks.push(this.audit(session));
     }
     // Failures end the session, which its watches see, or are noted as trouble.
     await Promise.allSettled(tasks);
+  }
+
+  private async audit(session: WatchSession): Promise<void> {
+    await session.audit();
+    // While Redis refuses writes, no owner can sign its registration again.
+    if (this.signatures && this.refusedSince === undefined) await session.endInvalid();
   }
 
   private holdExpiry(ms: number): void {
@@ -367,7 +453,9 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly noteRefusal = (refusal: Error | null): void => {
     const since = this.refusedSince;
     this.refusedSince = refusal ? (since ?? this.clock.now()) : undefined;
-    if (!refusal && since !== undefined) this.holdExpiry(this.clock.now() - since);
+    if (refusal || since === undefined) return;
+    this.holdExpiry(this.clock.now() - since);
+    this.signatures?.wasAway(this.clock.now() - since);
   };
 
   private readonly noteUnreadable = (serviceName: string, reason: string): void => {

@@ -16,29 +16,38 @@ export interface RenewalDeps {
   readonly onIndexAnswer: (answer: LuaAnswer<unknown>) => void;
   /** Called if the data of a service cannot be read; its leases count as lost. */
   readonly onUnreadable: (serviceName: string, reason: string) => void;
+  /** The SHA-1 of the record that a lease should have; undefined if any may be there. @default any */
+  readonly digestOf?: (lease: Lease) => string | undefined;
 }
+
+/** What the script says of a lease. */
+export const RENEWAL = { lost: 0, held: 1, heldWithAnotherRecord: 2 } as const;
 
 /**
  * Extends leases of any number of services, in one round trip.
- * @returns whether each is held, at the lease's index
+ * @returns a {@link RENEWAL}, at the lease's index
  * @throws RegistryUnavailableError
  */
 export async function renewAll(
   leases: readonly Lease[],
   by: LeaseKind,
-  { link, keys, changesKept, onIndexAnswer, onUnreadable }: RenewalDeps,
-): Promise<readonly boolean[]> {
+  { link, keys, changesKept, onIndexAnswer, onUnreadable, digestOf }: RenewalDeps,
+): Promise<readonly number[]> {
   const batches = batchesOf(leases);
   const calls = batches.map(({ serviceName, indices }) => {
     const own = keys.of(serviceName);
-    const pairs = indices.flatMap((index) => [leases[index]!.instanceId, String(leases[index]!.generation)]);
+    const pairs = indices.flatMap((index) => {
+      const digest = digestOf?.(leases[index]!);
+      const { instanceId, generation } = leases[index]!;
+      return [instanceId, digest === undefined ? String(generation) : `${generation} ${digest}`];
+    });
     return renew(own, own.beats, by, changesKept, ...pairs);
   });
   const names = [...new Set(batches.map(({ serviceName }) => serviceName))];
   const all: LuaCall<readonly number[] | number>[] = [...calls, touchNames(keys, keys.processes, ...names)];
   const answers = await link.run(all);
   onIndexAnswer(answers.pop()!);
-  const held = leases.map(() => false);
+  const held = leases.map((): number => RENEWAL.lost);
   answers.forEach((answer, position) => {
     const { serviceName, indices } = batches[position]!;
     if ('error' in answer && isWrongType(answer.error)) {
@@ -46,13 +55,13 @@ export async function renewAll(
       return;
     }
     const reply = link.replyOf(answer) as readonly number[];
-    indices.forEach((index, at) => (held[index] = Number(reply[at]) === 1));
+    indices.forEach((index, at) => (held[index] = Number(reply[at])));
   });
   return held;
 }
 
 /** Leases by service, at most {@link LEASES_PER_CALL} per batch, as indices. */
-function batchesOf(leases: readonly Lease[]): { serviceName: string; indices: number[] }[] {
+export function batchesOf(leases: readonly Lease[]): { serviceName: string; indices: number[] }[] {
   const open = new Map<string, { serviceName: string; indices: number[] }>();
   const batches: { serviceName: string; indices: number[] }[] = [];
   leases.forEach(({ serviceName }, index) => {

@@ -12,6 +12,15 @@ export interface RedisTrouble {
 /** How often each kind of trouble was found since the start. */
 export type RedisTroubleCounts = Readonly<Record<RegistryTroubleKind, number>>;
 
+/** What is reported each time: it was repaired, or done again. */
+const REPEATED: ReadonlySet<RegistryTroubleKind> = new Set<RegistryTroubleKind>([
+  'gap',
+  'correction',
+  'restored',
+  'unsigned_record',
+  'forged_record',
+  'replayed_record',
+]);
 /** How many faults are remembered, so that each is reported once. */
 const MEMORY = 1_000;
 
@@ -26,6 +35,9 @@ export class TroubleLog {
     correction: 0,
     restored: 0,
     evictable: 0,
+    unsigned_record: 0,
+    forged_record: 0,
+    replayed_record: 0,
   };
 
   constructor(private readonly onTrouble: (trouble: RedisTrouble) => void = () => undefined) {}
@@ -41,7 +53,7 @@ export class TroubleLog {
   }
 
   private isNews({ kind, serviceName, instanceId, reason }: RedisTrouble): boolean {
-    if (kind === 'gap' || kind === 'correction' || kind === 'restored') return true;
+    if (REPEATED.has(kind)) return true;
     // Each script words its WRONGTYPE error differently.
     const about = kind === 'unreadable_service' ? '' : reason;
     const fault = JSON.stringify([kind, serviceName, instanceId, about]);

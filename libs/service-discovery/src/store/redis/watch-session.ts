@@ -11,6 +11,9 @@ import { type RedisLink } from './redis-link.js';
 /** Instances per call: a long script would block Redis. */
 const INSTANCES_PER_CALL = 100;
 
+/** That of a reader who knows nothing. */
+const NO_POSITION: Position = { epoch: '', sequence: 0, tag: '' };
+
 /** Why services are read: a watch starts, changes were missed, or an audit is due. */
 type Reason = 'watch' | 'gap' | 'audit';
 
@@ -98,6 +101,11 @@ export class WatchSession {
     if (this.over) throw this.over;
   }
 
+  /** Whether every change of a service is followed. */
+  covers(serviceName: string): boolean {
+    return this.coversAll || this.covered.has(serviceName);
+  }
+
   /** The changes within a covered scope, from now on. */
   async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {
     const stream = this.hub.open(scope, signal);
@@ -126,7 +134,19 @@ export class WatchSession {
     try {
       const { link, keys } = this.deps;
       if (this.coversAll) for (const name of await link.names(keys)) this.covered.add(name);
-      await this.read(new Set(this.covered), 'audit');
+      const unknown = await this.read(new Set(this.covered), 'audit');
+      // Instances that were written without a change, or have been refused: reading them again shows which.
+      if (unknown.size > 0) await this.read(unknown, 'audit', true);
+    } catch (error) {
+      this.fail(this.deps.link.unavailable(error));
+    }
+  }
+
+  /** Takes out instances whose signatures have become invalid. */
+  async endInvalid(): Promise<void> {
+    try {
+      for (const change of this.deps.mirror.endInvalid()) this.hub.publish(change);
+      await this.removeResurrected();
     } catch (error) {
       this.fail(this.deps.link.unavailable(error));
     }
@@ -173,7 +193,7 @@ export class WatchSession {
     const origin = this.deps.keys.parse(channel);
     if (!origin) return;
     const { serviceName } = origin;
-    if (!this.coversAll && !this.covered.has(serviceName)) {
+    if (!this.covers(serviceName)) {
       this.uncovered.add(serviceName);
       return;
     }
@@ -203,6 +223,8 @@ export class WatchSession {
     this.covered.add(serviceName);
     const published = { epoch, sequence: Number(sequence), previous, tag, text };
     const applied = this.deps.mirror.apply(serviceName, published);
+    // A read removes it.
+    if (this.deps.mirror.hasResurrected) this.scheduleRead(serviceName);
     if (applied === 'known') return;
     // A loss from before this session is resolved by the first read.
     if (applied === 'gap' || (applied.isLoss && !this.readBefore.has(serviceName))) {
@@ -236,13 +258,18 @@ export class WatchSession {
     }
   }
 
-  private async read(names: ReadonlySet<string>, why: Reason): Promise<void> {
+  /**
+   * @param whole whether to read everything, whatever is known
+   * @returns the services of which Redis has more than is known
+   */
+  private async read(names: ReadonlySet<string>, why: Reason, whole = false): Promise<ReadonlySet<string>> {
     const { link, keys, mirror } = this.deps;
     let reloaded = false;
     const incomplete: string[] = [];
+    const withMore = new Set<string>();
     const requested = new Map<string, Position>();
     const rounds = link.runEach([...names], (name) => {
-      const position = mirror.positionOf(name);
+      const position = whole ? NO_POSITION : mirror.positionOf(name);
       requested.set(name, position);
       const { epoch, sequence, tag } = position;
       // Readers keep what Redis lost, and what of it was deregistered since is not in what it has now.
@@ -250,22 +277,24 @@ export class WatchSession {
       return sync(keys.of(name), epoch, sequence, tag, why === 'watch' ? 1 : 0, removals ? 1 : 0);
     });
     for await (const answers of rounds) {
-      if (this.over) return;
+      if (this.over) return withMore;
       for (const [name, answer] of answers) {
         if ('error' in answer) this.deps.onUnreadable(name, answer.error.message);
         else {
           const result = this.takeIn(name, requested.get(name)!, answer.reply, why);
           if (result.reloaded) reloaded = true;
           if (result.isIncomplete) incomplete.push(name);
+          if (result.hasMore) withMore.add(name);
         }
       }
-      if (this.over) return;
+      if (this.over) return withMore;
     }
     this.forget(mirror.prune(names));
     // One reset for all services: each reader takes its state from the mirror.
     if (reloaded) this.hub.publish({ type: 'reset', revision: mirror.revision, instances: [] });
     await this.removeResurrected();
     for (const name of incomplete) await this.restore(name);
+    return withMore;
   }
 
   /** Restores what Redis lost of a service, unless it has changed in the meantime: then another process restores it. */
@@ -291,7 +320,7 @@ export class WatchSession {
     }
   }
 
-  /** Removes again what a failover brought back: the new server never saw the removal. */
+  /** Removes again what a failover or an attacker brought back: a new server never saw the removal. */
   private async removeResurrected(): Promise<void> {
     const { link, keys, mirror, changesKept } = this.deps;
     const { resurrected } = mirror;
@@ -310,10 +339,14 @@ export class WatchSession {
     requested: Position,
     reply: readonly unknown[],
     why: Reason,
-  ): Pick<SyncResult, 'reloaded' | 'isIncomplete'> {
+  ): Pick<SyncResult, 'reloaded' | 'isIncomplete' | 'hasMore'> {
     const isFirst = !this.readBefore.has(name);
     this.readBefore.add(name);
-    const { changes, reloaded, lost, isIncomplete, isOvertaken } = this.deps.mirror.sync(name, requested, reply);
+    const { changes, reloaded, lost, isIncomplete, hasMore, isOvertaken } = this.deps.mirror.sync(
+      name,
+      requested,
+      reply,
+    );
     if (isOvertaken) this.scheduleRead(name);
     for (const change of changes) {
       this.hub.publish(change);
@@ -321,11 +354,11 @@ export class WatchSession {
     }
     if (!isFirst && lost) {
       this.failForLoss();
-      return { reloaded: false, isIncomplete: false };
+      return { reloaded: false, isIncomplete: false, hasMore: false };
     }
     if (!isFirst && why === 'gap' && reloaded) this.deps.onGap(name);
     if (!isFirst && why === 'audit' && (reloaded || changes.length > 0)) this.deps.onCorrection(name);
-    return { reloaded, isIncomplete };
+    return { reloaded, isIncomplete, hasMore };
   }
 
   private failForLoss(): void {

@@ -4,7 +4,6 @@ import { BatchSize } from './batch-size.js';
 import { type KeySpace } from './keys.js';
 import { type LuaCall } from './lua-script.js';
 import { put, touchNames } from './lua-scripts.js';
-import { toRecord } from './record.js';
 import { type LuaAnswer } from './lua-call.js';
 import { type RedisLink } from './redis-link.js';
 
@@ -29,6 +28,7 @@ interface Waiter<Reply> {
 
 interface Registration extends Waiter<number> {
   readonly instance: ServiceInstance;
+  readonly record: string;
   readonly ttlMs: number;
   /** The claim of a registration that is recovered; undefined for a new one. */
   readonly claim: number | undefined;
@@ -68,11 +68,14 @@ export class WriteQueue {
   }
 
   /**
+   * @param record the instance as it is stored
    * @returns null: a registration with a later claim holds the id
    * @throws RegistryUnavailableError
    */
-  async register(instance: ServiceInstance, ttlMs: number, claim?: number): Promise<Lease | null> {
-    const registering = new Promise<number>((resolve, reject) => this.add({ instance, ttlMs, claim, resolve, reject }));
+  async register(instance: ServiceInstance, record: string, ttlMs: number, claim?: number): Promise<Lease | null> {
+    const registering = new Promise<number>((resolve, reject) =>
+      this.add({ instance, record, ttlMs, claim, resolve, reject }),
+    );
     const generation = await registering;
     if (generation === 0) return null;
     return { serviceName: instance.serviceName, instanceId: instance.instanceId, generation, ttlMs };
@@ -162,9 +165,9 @@ export class WriteQueue {
   }
 
   private registering(serviceName: string, registrations: readonly Registration[]): LuaCall<readonly unknown[]> {
-    const args = registrations.flatMap(({ instance, ttlMs, claim }) => [
+    const args = registrations.flatMap(({ instance, record, ttlMs, claim }) => [
       instance.instanceId,
-      toRecord(instance),
+      record,
       String(ttlMs),
       instance.lease,
       String(claim ?? ''),

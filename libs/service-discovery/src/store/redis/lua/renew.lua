@@ -10,8 +10,9 @@
 -- @arg channel text: where renewals are published
 -- @arg by text: heartbeat or checks
 -- @arg limit number: about how many changes the stream keeps
--- @args leases text: for each lease its instance id and its generation
--- @reply numbers: 1 for a lease that is held, 0 for one that is lost
+-- @args leases text: for each lease its instance id and its generation, which a space and the SHA-1 of its record may
+--   follow
+-- @reply numbers: 1 for a lease that is held, 0 for one that is lost, 2 for one that is held with another record
 -- @include time
 -- @include state
 -- @include announce
@@ -27,12 +28,25 @@ local function convert(id, state)
   redis.call('HSET', KEYS.states, id, text)
 end
 
+-- The digest is looked at only where a generation alone does not match.
+local function holdsAnother(id, state, expected)
+  local generation, digest = string.match(expected, '^(%d+) (%x+)$')
+  if not generation or generation ~= state.generation then return nil end
+  return redis.sha1hex(redis.call('HGET', KEYS.records, id) or '') ~= digest
+end
+
 local held, told = {}, {}
 for index = 4, #ARGV, 2 do
   local id, generation = ARGV[index], ARGV[index + 1]
   local text = redis.call('HGET', KEYS.states, id)
   local state = text and readState(text)
-  local holds = state and state.generation == generation and redis.call('HEXISTS', KEYS.records, id) == 1
+  local another = false
+  local isSame = state and state.generation == generation
+  if state and not isSame then
+    another = holdsAnother(id, state, generation)
+    isSame = another ~= nil
+  end
+  local holds = isSame and redis.call('HEXISTS', KEYS.records, id) == 1
   if holds and (by == 'heartbeat' or state.lease == by) then
     if state.lease ~= by then convert(id, state) end
     redis.call('ZADD', KEYS.leases, digits(now + state.ttl), id)
@@ -40,7 +54,7 @@ for index = 4, #ARGV, 2 do
     redis.pcall('HDEL', KEYS.meta, loanOf(id))
     told[#told + 1] = id
   end
-  held[#held + 1] = holds and 1 or 0
+  held[#held + 1] = not holds and 0 or another and 2 or 1
 end
 if #told > 0 then redis.call('PUBLISH', ARGV[1], digits(now) .. ' ' .. table.concat(told, ' ')) end
 return held
