@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { MemoryRegistryStore, ServiceCommunicator, ServiceRegistry } from 'nest-service-discovery';
 import { RemoteRegistryStore, UndiciTransport } from 'nest-service-discovery/core';
 import { DiscoveryMetrics, EventBus } from '../../libs/service-discovery/src/observability/index.js';
+import { readPages } from '../support/pages.js';
 import { PLATFORMS, type RestApp, startRestApp } from '../support/rest-app.js';
 
 const servers: Server[] = [];
@@ -81,10 +82,12 @@ describe('calls with what a client sent', () => {
     },
   );
 
-  it('make no metric series of unknown names, also where the deadline ends them first', async () => {
+  it('make no metric series of unknown names, also where a deadline or a limit could end them first', async () => {
     const past = { headers: { 'x-request-deadline': String(Date.now() - 1_000) } };
+    const limited = communicator.withOptions({ rateLimit: { rate: 1, per: '1h' }, bulkhead: { maxConcurrent: 1 } });
     for (let index = 0; index < 20; index++) {
       await communicator.callService(`stranger-${index}`, { path: '/', ...past }).catch(() => undefined);
+      await limited.callService(`stranger-${index % 5}`, { path: '/' }).catch(() => undefined);
     }
     await call('/');
     const text = await metrics.metrics();
@@ -101,6 +104,13 @@ describe('calls with what a client sent', () => {
     for (const id of ['b', 'c', 'd']) await register(id, 'web');
     expect(timeoutOf()).toBe(5_000);
   });
+});
+
+it('no example of the docs puts an id into a path without encoding it', async () => {
+  const pages = [...(await readPages()).values()].join('\n');
+  const paths = pages.match(/`(?:https?:\/\/[^`$/]+)?(?:\/[^`$]*)?\/\$\{[^`]*`/g) ?? [];
+  expect(paths.length).toBeGreaterThan(1);
+  expect(paths.filter((path) => !/^[^$]*\$\{encodeURIComponent\(/.test(path))).toEqual([]);
 });
 
 describe('a watch on a registry that sends what is wrong', () => {
