@@ -48,5 +48,5 @@ it('a server with a certificate for another name fails each request at once, and
   const { port } = server.address() as AddressInfo;
   const env = { ...process.env, NODE_EXTRA_CA_CERTS: join(CERTIFICATES, 'ca.pem') };
   const { stdout } = await exec(process.execPath, [file, String(port)], { cwd: built.consumer, env, timeout: 30_000 });
-  expect(JSON.parse(stdout)).toEqual([['TRANSPORT_FAILURE', true], ['TRANSPORT_FAILURE', true], 'fine']);
+  expect(JSON.parse(stdout)).toEqual([['CERTIFICATE_REJECTED', true], ['CERTIFICATE_REJECTED', true], 'fine']);
 }, 60_000);
