@@ -24,6 +24,7 @@ const RIGHT: Readonly<Partial<Record<keyof typeof KNOWN_OPTIONS, readonly unknow
   loadBalancing: [ignore],
   coalescing: [true],
   requireTls: [true],
+  allowedHosts: [[], ignore],
   inheritDeadline: [true, ignore],
 };
 
