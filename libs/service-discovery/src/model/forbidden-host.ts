@@ -60,8 +60,10 @@ export class HostNotAllowedError extends ServiceDiscoveryError {
     readonly address?: string,
   ) {
     const what = address === undefined ? `it is ${reason}` : `it resolves to ${address}, ${reason}`;
-    const wayOut = reason.startsWith(NOT_LISTED) ? '. The option allowedHosts lists them' : '';
-    super('HOST_NOT_ALLOWED', `The host ${JSON.stringify(host.slice(0, 253))} is not allowed: ${what}${wayOut}`);
+    const wayOut = reason.startsWith(NOT_LISTED)
+      ? 'The option allowedHosts lists them'
+      : 'Register the address that callers use';
+    super('HOST_NOT_ALLOWED', `The host ${JSON.stringify(host.slice(0, 253))} is not allowed: ${what}. ${wayOut}`);
     this.problems = [{ path: 'host', value: host, expected: `a host that may be registered; this is ${reason}` }];
   }
 }
