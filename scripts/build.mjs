@@ -38,6 +38,7 @@ const parts = [
       'LICENSE',
       'CHANGELOG.md',
       'ARCHITECTURE.md',
+      'SECURITY.md',
       'docs',
     ],
   },

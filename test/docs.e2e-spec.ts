@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Logger } from '@nestjs/common';
 import { ExecutionContextHost } from '@nestjs/core/helpers/execution-context-host.js';
@@ -35,6 +35,28 @@ function rowsOf(text: string): string[][] {
 }
 
 const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+
+describe('SECURITY.md', () => {
+  it('names a test for each attack', async () => {
+    const text = await readFile(join(root, 'SECURITY.md'), 'utf8');
+    const rows = [...text.matchAll(/^\| (?!attack|---)(.*) \|$/gm)].map(([, row]) => row!.split(' | '));
+    const named = rows.map((cells) => namesIn(cells.at(-1)!));
+    expect(named.filter((names) => names.length === 0)).toEqual([]);
+    const files = await readdir(join(root, 'test/attacks'));
+    const tests = files.map((file) => file.replace(/(\.long)?\.e2e-spec\.ts$/, ''));
+    expect(named.flat().filter((name) => !tests.includes(name))).toEqual([]);
+  });
+
+  it('names options that there are', async () => {
+    const text = await readFile(join(root, 'SECURITY.md'), 'utf8');
+    const options = await page('reference/configuration.md');
+    const named = [
+      ...text.matchAll(/`((?:api|transport|redis|circuitBreaker)\.[\w.]+|requireTls|allowedHosts|inheritDeadline)`/g),
+    ];
+    expect(named.length).toBeGreaterThan(0);
+    expect(named.map(([, name]) => name!).filter((name) => !options.includes(`\`${name}`))).toEqual([]);
+  });
+});
 
 describe('docs/reference/errors.md', () => {
   it('has one row for each code, with its status in the API', async () => {

@@ -18,6 +18,7 @@ const SOURCES = [
   'LICENSE',
   'CHANGELOG.md',
   'ARCHITECTURE.md',
+  'SECURITY.md',
   'tsconfig.json',
   'package-lock.json',
 ];
