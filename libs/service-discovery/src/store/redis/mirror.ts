@@ -142,8 +142,8 @@ export class Mirror {
     return [...this.resurrectedById.values()];
   }
 
-  get hasResurrected(): boolean {
-    return this.resurrectedById.size > 0;
+  get resurrectedCount(): number {
+    return this.resurrectedById.size;
   }
 
   /** Call it when this process has removed a lease, for the first time or again. */

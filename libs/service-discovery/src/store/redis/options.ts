@@ -64,7 +64,7 @@ export interface RedisRegistryStoreOptions {
   /**
    * Signs registrations, and ignores those that are not signed, so that write access to Redis is not enough to redirect
    * calls.
-   * @default none: whoever can write to Redis is trusted
+   * @default none: everything in Redis is trusted
    */
   signing?: RedisSigningOptions;
 }

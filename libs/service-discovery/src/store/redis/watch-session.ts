@@ -222,9 +222,11 @@ export class WatchSession {
     const [, epoch = '', sequence = '', previous = '', tag = '', text = ''] = parts;
     this.covered.add(serviceName);
     const published = { epoch, sequence: Number(sequence), previous, tag, text };
-    const applied = this.deps.mirror.apply(serviceName, published);
-    // A read removes it.
-    if (this.deps.mirror.hasResurrected) this.scheduleRead(serviceName);
+    const { mirror } = this.deps;
+    const before = mirror.resurrectedCount;
+    const applied = mirror.apply(serviceName, published);
+    // The next read removes what was put back.
+    if (mirror.resurrectedCount > before) this.scheduleRead(serviceName);
     if (applied === 'known') return;
     // A loss from before this session is resolved by the first read.
     if (applied === 'gap' || (applied.isLoss && !this.readBefore.has(serviceName))) {
