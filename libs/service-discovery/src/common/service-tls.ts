@@ -30,7 +30,7 @@ export interface TlsEvents {
 }
 
 /** The part of an `EventSink` that certificates need. */
-export interface TlsEventSink {
+interface TlsEventSink {
   emit<Name extends keyof TlsEvents>(type: Name, payload: TlsEvents[Name]): void;
 }
 
