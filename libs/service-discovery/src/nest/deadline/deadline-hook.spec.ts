@@ -1,0 +1,39 @@
+import { type HttpAdapterHost } from '@nestjs/core';
+import { describe, expect, it } from '@jest/globals';
+import { DEADLINE_HEADER } from '../../communicator/index.js';
+import { ManualClock } from '../../testing/index.js';
+import { type PeerRequest } from '../rest/access/local-request.js';
+import { currentDeadline } from './current-deadline.js';
+import { DeadlineHook } from './deadline-hook.js';
+import { DeadlineTrust } from './deadline-trust.js';
+
+type Middleware = (request: PeerRequest, response: unknown, next: () => void) => void;
+
+const NOW = 1_000_000;
+
+/** The deadline that a handler has whose request arrives at {@link NOW}. */
+function deadlineOf(sent: string): number | undefined {
+  let middleware: Middleware | undefined;
+  const httpAdapter = { getType: () => 'express', use: (added: Middleware) => (middleware = added) };
+  const clock = new ManualClock(NOW);
+  const trust = new DeadlineTrust(undefined, undefined);
+  new DeadlineHook({ httpAdapter } as unknown as HttpAdapterHost, { inheritDeadline: true }, clock, trust).attach();
+  let deadline: number | undefined;
+  const request = { headers: { [DEADLINE_HEADER]: sent } } as unknown as PeerRequest;
+  middleware!(request, undefined, () => (deadline = currentDeadline()));
+  return deadline;
+}
+
+describe('DeadlineHook', () => {
+  it('makes the deadline of a request the current one', () => {
+    expect(deadlineOf(String(NOW + 5_000))).toBe(NOW + 5_000);
+  });
+
+  it('leaves the calls 100 ms at least', () => {
+    expect(deadlineOf(String(NOW + 60))).toBe(NOW + 100);
+  });
+
+  it('ignores a deadline that has passed, since the clocks must differ then', () => {
+    expect(deadlineOf(String(NOW))).toBeUndefined();
+  });
+});
