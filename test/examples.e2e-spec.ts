@@ -43,6 +43,8 @@ const exec = promisify(execFile);
 const root = join(import.meta.dirname, '..');
 const pages = await readPages();
 
+/** The token of an example, which reads it when it is imported. */
+const ORDERS_TOKEN = (process.env.ORDERS_TOKEN = 'orders-secret');
 /** The registry's port on the pages. */
 const PAGE_PORT = '3000';
 /** The port of the service in another language that the pages register. */
@@ -326,6 +328,19 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     delete process.env.SERVICE_DISCOVERY_TOKEN;
     expect((await register(app, '127.0.0.1')).status).toBe(403);
     expect((await register(app, '127.0.0.1', { authorization: 'Bearer shared' })).status).toBe(201);
+  },
+  'access.ts': async ({ standalone }) => {
+    const app = await standalone('RegistryModule');
+    const authorization = `Bearer ${ORDERS_TOKEN}`;
+    const join = async (service_name: string, headers: Record<string, string>): Promise<number> => {
+      const body = JSON.stringify({ service_name, host: '127.0.0.1', port: 9_000 });
+      const url = `${urlOf(app)}/service-discovery/register`;
+      return (await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json', ...headers }, body }))
+        .status;
+    };
+    expect(await join('orders-eu', { authorization })).toBe(201);
+    expect(await join('billing', { authorization })).toBe(403);
+    expect(await join('orders-eu', {})).toBe(401);
   },
   'hosts.ts': async ({ standalone }) => {
     const app = await standalone('HostsModule');

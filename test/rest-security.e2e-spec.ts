@@ -1,5 +1,6 @@
-import { type CanActivate, type ExecutionContext, Injectable, Logger } from '@nestjs/common';
-import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { EventLogger } from '../libs/service-discovery/src/observability/index.js';
 import { type ApiOptions, restProviders } from '../libs/service-discovery/src/nest/rest/index.js';
 import { type Answer, PLATFORMS, type RestApp, type RestAppOptions, startRestApp } from './support/rest-app.js';
 
@@ -30,6 +31,15 @@ const OPEN: readonly string[] = [
   '/ejections',
   '/metrics',
 ];
+
+/** The warnings that the app's log has from now on. */
+function logOf({ bus, clock }: RestApp): string[] {
+  const warnings: string[] = [];
+  const none = (): void => undefined;
+  const port = { debug: none, log: none, error: none, warn: (message: string) => void warnings.push(message) };
+  new EventLogger(bus, port, {}, { clock });
+  return warnings;
+}
 
 /** A client on the network. */
 const STRANGER = '192.0.2.7';
@@ -93,16 +103,15 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
     });
 
     it('logs a rejection once a minute', async () => {
-      const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       await start({ peer: STRANGER });
+      const warn = logOf(rest);
       const refusals = async (): Promise<unknown[]> => {
         for (let again = 0; again < 3; again++) await rest.send('POST', '/register', { json: USER });
-        return warn.mock.calls.splice(0).map(([message]: unknown[]) => message);
+        return warn.splice(0);
       };
       expect(await refusals()).toEqual([expect.stringMatching(/^A request was refused\..*192\.0\.2\.7.*api\.guard/)]);
       rest.clock.advance(60_000);
       expect(await refusals()).toHaveLength(1);
-      warn.mockRestore();
     });
 
     it('allows local clients to write, under any name of the host', async () => {
@@ -245,16 +254,15 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
     });
 
     it('reveals a token in neither an answer nor the log', async () => {
-      const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
       const shown: unknown[] = [];
       await start({ peer: STRANGER, api: { token: TOKEN } });
+      const warn = logOf(rest);
       for (const headers of [{}, bearer('some-wrong-token'), bearer(TOKEN)]) {
         const { text, headers: sent } = await rest.send('POST', '/register', { json: {}, headers });
         shown.push(text, sent);
         rest.clock.advance(60_000);
       }
-      shown.push(warn.mock.calls);
-      warn.mockRestore();
+      shown.push(warn);
       expect(JSON.stringify(shown)).toMatch(/A request was refused/);
       expect(JSON.stringify(shown)).not.toMatch(/correct-horse|some-wrong-token/);
     });

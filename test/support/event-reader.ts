@@ -25,10 +25,21 @@ export class EventReader {
     this.frames = framesOf(response.body);
   }
 
-  static async open(url: string, headers: Record<string, string> = {}): Promise<EventReader> {
+  /** @param json the body of a `POST`; without one it is a `GET` */
+  static async open(url: string, headers: Record<string, string> = {}, json?: object): Promise<EventReader> {
     const { origin, pathname, search } = new URL(url);
     const client = new Client(origin);
-    const response = await client.request({ method: 'GET', path: pathname + search, headers });
+    const path = pathname + search;
+    const response = await client.request(
+      json
+        ? {
+            method: 'POST',
+            path,
+            headers: { 'content-type': 'application/json', ...headers },
+            body: JSON.stringify(json),
+          }
+        : { method: 'GET', path, headers },
+    );
     return new EventReader(response, client);
   }
 

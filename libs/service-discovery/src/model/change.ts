@@ -63,3 +63,25 @@ export interface WatchScope {
   /** Whether heartbeats are reported as `renewed` changes. @default false */
   readonly renewals?: boolean;
 }
+
+/** The part of a change that is about some services; null if nothing is. A reset stays one, however little it holds. */
+export function changeWithin(change: Change, concerns: (serviceName: string) => boolean): Change | null {
+  switch (change.type) {
+    case 'reset': {
+      const instances = change.instances.filter(({ serviceName }) => concerns(serviceName));
+      const holds = change.holds && new Map([...change.holds].filter(([name]) => concerns(name)));
+      return { ...change, instances, holds };
+    }
+    case 'put':
+      return concerns(change.instance.serviceName) ? change : null;
+    case 'remove':
+      return concerns(change.key.serviceName) ? change : null;
+    case 'renewed': {
+      const isWithin = ({ serviceName }: InstanceKey): boolean => concerns(serviceName);
+      const keys = change.keys.filter(isWithin);
+      return keys.length > 0 ? { ...change, keys, instances: change.instances?.filter(isWithin) } : null;
+    }
+    case 'hold':
+      return concerns(change.serviceName) ? change : null;
+  }
+}

@@ -74,6 +74,34 @@ export const API_LIMITS = [
 ] as const;
 export type ApiLimit = (typeof API_LIMITS)[number];
 
+/** What a caller of the REST API does, and so the right that it needs. */
+export const API_RIGHTS = ['read', 'register', 'operate'] as const;
+
+/**
+ * - `read`: services, their instances and how they are
+ * - `register`: registering instances, and renewing, removing and setting the status of its own ones
+ * - `operate`: the same for instances of other callers, and the circuits of calls
+ */
+export type ApiRight = (typeof API_RIGHTS)[number];
+
+export const API_REFUSAL_REASONS = [
+  'no_credential',
+  'wrong_credential',
+  'no_right',
+  'not_owner',
+  'authorize',
+  'guard',
+] as const;
+
+/**
+ * Why the REST API refused a request.
+ * - `no_credential`, `wrong_credential`: it shows no credential, or none that is valid
+ * - `no_right`: no rule of `api.access` gives its caller the right
+ * - `not_owner`: the instance belongs to another caller
+ * - `authorize`, `guard`: the function `api.authorize`, or the guard `api.guard`, refused it
+ */
+export type ApiRefusalReason = (typeof API_REFUSAL_REASONS)[number];
+
 /** All events of services and calls, by type. The publisher fills in `at`, in milliseconds since the Unix epoch. */
 export interface ServiceDiscoveryEvents extends TlsEvents {
   /** An instance registered, for the first time or again. */
@@ -153,6 +181,15 @@ export interface ServiceDiscoveryEvents extends TlsEvents {
   'registry.reconciled': { applied: number; superseded: number; gone: number; expired: number };
   /** The REST API refused a request since a limit, `max`, is reached. `option` sets it; `caller` is who asked, if it is known. */
   'api.limit_reached': { limit: ApiLimit; option: string; max: number; caller?: string };
+  /** The REST API refused a request. `caller` if it is known, `service` and `instanceId` if the request is about one. */
+  'api.refused': {
+    action: ApiRight;
+    reason: ApiRefusalReason;
+    caller?: string;
+    service?: string;
+    instanceId?: string;
+    message: string;
+  };
   /**
    * A circuit breaker opened and refuses calls: that of an instance, or of the service as a whole if there is no
    * `instanceId`.

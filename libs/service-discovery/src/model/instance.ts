@@ -88,6 +88,11 @@ export interface ServiceInstance extends InstanceKey {
   readonly tier?: Tier;
   /** Names of the services that it declares to call; undefined: none declared. */
   readonly dependencies?: readonly string[];
+  /**
+   * The caller of the REST API that registered it, such as `token:orders` or `spiffe://shop/orders`. The API never shows it.
+   * Undefined: a process registered it without the API.
+   */
+  readonly owner?: string;
   /** Derived from `operatorStatus` and `healthStatus` by {@link effectiveStatus}. */
   readonly status: InstanceStatus;
   readonly operatorStatus: OperatorStatus;
@@ -131,6 +136,7 @@ export function shapeInstance(fields: ServiceInstance): ServiceInstance {
     zone: fields.zone,
     tier: fields.tier,
     dependencies: fields.dependencies,
+    owner: fields.owner,
     status: fields.status,
     operatorStatus: fields.operatorStatus,
     operatorNote: fields.operatorNote,

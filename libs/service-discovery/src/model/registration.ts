@@ -169,6 +169,7 @@ const RULES: Readonly<Record<keyof ServiceRegistration, FieldRule>> = {
 
 /** Fields of an instance that are not part of its registration; a new registration resets them. */
 const STATE: Readonly<Record<Exclude<keyof ServiceInstance, keyof ServiceRegistration>, true>> = {
+  owner: true,
   status: true,
   operatorStatus: true,
   operatorNote: true,
@@ -215,12 +216,13 @@ export function findRegistrationProblems(
 
 /**
  * Validates and applies defaults.
- * @param defaults `now` in milliseconds since the Unix epoch; `lease`: what renews the lease, by default heartbeats
+ * @param defaults `now` in milliseconds since the Unix epoch; `lease`: what renews the lease, by default heartbeats;
+ *   `owner`: see {@link ServiceInstance.owner}
  * @throws InvalidInstanceError naming every wrong field
  */
 export function toInstance(
   registration: ServiceRegistration,
-  defaults: { ttlMs: number; now: number; lease?: LeaseKind },
+  defaults: { ttlMs: number; now: number; lease?: LeaseKind; owner?: string },
 ): ServiceInstance {
   const problems = findRegistrationProblems(registration);
   if (problems.length > 0) throw new InvalidInstanceError(problems);
@@ -244,6 +246,7 @@ export function toInstance(
     zone,
     tier,
     dependencies: dependencies.length > 0 ? [...new Set(dependencies)] : undefined,
+    owner: defaults.owner,
     status: 'unknown',
     operatorStatus: 'up',
     healthStatus: 'unknown',

@@ -37,10 +37,17 @@ export {
   type TransportOptions,
 } from './options/index.js';
 export {
+  type AccessQuestion,
+  type AccessRule,
   type ApiLimitOptions,
   type ApiOptions,
+  type Authorize,
+  type Caller,
+  type CallerKind,
   isLocalRequest,
+  type JwtOptions,
   type PeerRequest,
+  registrationOf,
   type RestViews,
   ServiceDiscoveryCallsController,
   ServiceDiscoveryController,

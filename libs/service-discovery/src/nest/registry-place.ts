@@ -30,6 +30,7 @@ export function letsOthersIn({ api, remote }: Partial<RegistrySettings>): string
   if (remote?.token !== undefined) return 'the token';
   if (api === undefined || api === false) return undefined;
   if (api.token !== undefined) return 'the token';
+  if (api.access !== undefined) return 'a credential';
   return api.guard === undefined ? undefined : 'the guard';
 }
 

@@ -199,6 +199,10 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
         fields: { limit, option, max, caller },
       };
     }
+    case 'api.refused': {
+      const { message, type: _type, at: _at, ...fields } = event;
+      return { level: 'warn', message: `A request was refused. ${message}`, fields };
+    }
     case 'circuit.opened': {
       const { reason, failures, retryAfterMs } = event;
       const why = WHY_OPENED[reason] ?? `after ${failures} failures`;

@@ -39,6 +39,8 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'registry.offline': ofRegistry,
   'registry.reconciled': ofRegistry,
   'api.limit_reached': ({ limit }) => limit,
+  // Not by caller or service: both may be made up, and each would get a line of its own.
+  'api.refused': ({ action, reason }) => `${action} ${reason}`,
   'circuit.opened': ofCircuit,
   'circuit.half_opened': ofCircuit,
   'circuit.closed': ofCircuit,

@@ -1,29 +1,43 @@
 import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
 
-/** A counter with one label, or none. All values of the label are present from the start, so that rates include the first event. */
-export class LabelCounter<Value extends string> extends ScrapedMetric {
+/** A label with all of its values. */
+export interface CounterLabel {
+  readonly name: string;
+  readonly values: readonly string[];
+}
+
+/** A counter with a few labels, or none. All values of the labels are present from the start, so that rates include the first event. */
+export class LabelCounter extends ScrapedMetric {
   readonly type = 'counter';
-  private readonly counts: Map<Value, number>;
+  private readonly counts: { readonly values: readonly string[]; count: number }[];
 
   constructor(
     name: string,
     help: string,
-    private readonly label?: { readonly name: string; readonly values: readonly Value[] },
+    private readonly labels: readonly CounterLabel[] = [],
   ) {
     super(name, help);
-    this.counts = new Map((label?.values ?? ['' as Value]).map((value) => [value, 0]));
+    const combinations = labels.reduce<string[][]>(
+      (shorter, label) => shorter.flatMap((values) => label.values.map((value) => [...values, value])),
+      [[]],
+    );
+    this.counts = combinations.map((values) => ({ values, count: 0 }));
   }
 
-  increment(value = '' as Value): void {
-    this.counts.set(value, (this.counts.get(value) ?? 0) + 1);
+  /** @param values in the order of the labels */
+  increment(...values: readonly string[]): void {
+    const counted = this.counts.find((one) => one.values.every((value, index) => value === values[index]));
+    if (counted) counted.count++;
   }
 
   override reset(): void {
-    for (const value of this.counts.keys()) this.counts.set(value, 0);
+    for (const one of this.counts) one.count = 0;
   }
 
   protected values(): ScrapedValue[] {
-    const { label } = this;
-    return [...this.counts].map(([value, count]) => ({ value: count, labels: label ? { [label.name]: value } : {} }));
+    return this.counts.map(({ values, count }) => ({
+      value: count,
+      labels: Object.fromEntries(this.labels.map(({ name }, index) => [name, values[index]!])),
+    }));
   }
 }

@@ -1,9 +1,16 @@
 import { type Metric, type Registry } from 'prom-client';
 import { isRecord, OptionValidator, systemClock, type Clock } from '../common/index.js';
-import { API_LIMITS, REGISTRY_TROUBLE_KINDS, type EventName, type InstanceKey } from '../model/index.js';
+import {
+  API_LIMITS,
+  API_REFUSAL_REASONS,
+  API_RIGHTS,
+  REGISTRY_TROUBLE_KINDS,
+  type EventName,
+  type InstanceKey,
+} from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
-import { LabelCounter } from './label-counter.js';
+import { type CounterLabel, LabelCounter } from './label-counter.js';
 import { type MetricsSource, registryGauges } from './registry-gauges.js';
 import { type ScrapedMetric, type ServiceMetric } from './scraped-metric.js';
 import { ServiceCounter } from './service-counter.js';
@@ -78,6 +85,7 @@ export class DiscoveryMetrics {
     this.countInstances();
     this.countTroubles();
     this.countLimits();
+    this.countRefusals();
     this.countCircuits();
     this.countEjections();
     this.countCalls();
@@ -146,6 +154,16 @@ export class DiscoveryMetrics {
       values: API_LIMITS,
     });
     this.on('api.limit_reached', ({ limit }) => refusals.increment(limit));
+  }
+
+  private countRefusals(): void {
+    const refusals = this.labelCounter(
+      'api_refusals_total',
+      'Requests that the REST API refused',
+      { name: 'action', values: API_RIGHTS },
+      { name: 'reason', values: API_REFUSAL_REASONS },
+    );
+    this.on('api.refused', ({ action, reason }) => refusals.increment(action, reason));
   }
 
   private countCircuits(): void {
@@ -228,12 +246,8 @@ export class DiscoveryMetrics {
     this.subscriptions.push(this.bus.on(type, listener));
   }
 
-  private labelCounter<Value extends string>(
-    name: string,
-    help: string,
-    label?: { readonly name: string; readonly values: readonly Value[] },
-  ): LabelCounter<Value> {
-    return this.add(new LabelCounter(this.name(name), help, label));
+  private labelCounter(name: string, help: string, ...labels: readonly CounterLabel[]): LabelCounter {
+    return this.add(new LabelCounter(this.name(name), help, labels));
   }
 
   private serviceCounter(name: string, help: string, ...labels: [first?: string, second?: string]): ServiceCounter {

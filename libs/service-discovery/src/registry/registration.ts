@@ -20,6 +20,14 @@ export interface RegisterOptions {
    * @default none: replaces the registration that holds the id
    */
   claim?: number;
+  /** Who registers it, see {@link ServiceInstance.owner}. @default none */
+  owner?: string;
+  /**
+   * Called with the registration under the same id, if there is one, right before it is replaced. What it throws keeps
+   * that from happening.
+   * @default every registration may be replaced
+   */
+  mayReplace?(current: ServiceInstance): void;
 }
 
 /** Guards a change against a registration of the same id that came later. */

@@ -21,7 +21,7 @@ import { type KeyedLock } from './concurrency.js';
 import { type CheckedLeases } from './leases/checked-leases.js';
 import { type LeaseKeeper } from './leases/lease-keeper.js';
 import { type OfflineWrites } from './offline/offline-writes.js';
-import { type RegisteredInstance } from './registration.js';
+import { type RegisteredInstance, type RegisterOptions } from './registration.js';
 import { type WriteTarget } from './store-writes.js';
 
 /** How long a write waits for the snapshot to reflect it. After that it resolves anyway. */
@@ -60,18 +60,23 @@ export class RegistryWrites {
   }
 
   /** @param keep whether this process renews the lease */
-  register(requested: ServiceInstance, keep: boolean, claim?: number): Promise<RegisteredInstance> {
+  register(
+    requested: ServiceInstance,
+    keep: boolean,
+    { claim, mayReplace }: Pick<RegisterOptions, 'claim' | 'mayReplace'> = {},
+  ): Promise<RegisteredInstance> {
     const { feed, lock } = this.deps;
     const id = keyOf(requested);
     // `replaced` of a second registration has to see the first.
     return lock.run(id, async () => {
-      const replaced = feed.shown(requested) !== undefined;
+      const current = feed.shown(requested);
+      if (current) mayReplace?.(current);
       if (!feed.snapshot.ready) this.early.add(id);
       const lease = await this.deps.target.register(requested, keep, claim).catch((error: unknown) => {
         this.early.delete(id);
         throw error;
       });
-      return { instance: await this.shownAs(lease, requested, keep), lease, replaced };
+      return { instance: await this.shownAs(lease, requested, keep), lease, replaced: current !== undefined };
     });
   }
 

@@ -181,7 +181,8 @@ export class ServiceRegistry {
    * @throws RegistryUnavailableError also after `close()`, since the lease would not be renewed
    */
   async register(registration: ServiceRegistration, options: RegisterOptions = {}): Promise<RegisteredInstance> {
-    const defaults = { ttlMs: this.options.serviceTtl, now: this.clock.epoch(), lease: options.lease };
+    const { lease, owner } = options;
+    const defaults = { ttlMs: this.options.serviceTtl, now: this.clock.epoch(), lease, owner };
     const requested = toInstance(registration, defaults);
     if (this.closed) {
       const { serviceName: service, instanceId } = requested;
@@ -190,7 +191,7 @@ export class ServiceRegistry {
     const keep = options.heartbeat !== 'manual';
     this.feed.follow(requested.serviceName);
     if (keep) this.own.add(keyOf(requested));
-    return this.writes.register(requested, keep, options.claim);
+    return this.writes.register(requested, keep, options);
   }
 
   /**
@@ -322,6 +323,13 @@ export class ServiceRegistry {
   /** Whether only this process knows the instance, since the store is unavailable. */
   isPending(key: InstanceKey): boolean {
     return this.offline?.isPending(key) ?? false;
+  }
+
+  /**
+   * The generation that stands for one which was given while the store was unavailable; any other one stands for itself.
+   */
+  generationOf(key: InstanceKey, generation: number): number {
+    return this.offline?.generationOf(key, generation) ?? generation;
   }
 
   /** How many instances have writes waiting for the store, see `maxOfflineWrites`. */

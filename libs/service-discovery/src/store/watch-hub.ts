@@ -1,5 +1,5 @@
 import { onAbort } from '../common/index.js';
-import { type Change, type InstanceKey, type WatchScope } from '../model/index.js';
+import { type Change, changeWithin, type WatchScope } from '../model/index.js';
 
 /** A reset: everything in a watcher's scope. */
 export type ResetChange = Extract<Change, { type: 'reset' }>;
@@ -139,23 +139,8 @@ class WatchStream implements AsyncIterableIterator<Change> {
   }
 
   private withinScope(change: Exclude<Change, ResetChange>): Change | null {
-    switch (change.type) {
-      case 'put':
-        return this.concerns(change.instance) ? change : null;
-      case 'remove':
-        return this.concerns(change.key) ? change : null;
-      case 'renewed': {
-        if (this.scope.renewals !== true) return null;
-        if (!this.services) return change;
-        const keys = change.keys.filter((key) => this.concerns(key));
-        return keys.length > 0 ? { ...change, keys } : null;
-      }
-      case 'hold':
-        return this.concerns(change) ? change : null;
-    }
-  }
-
-  private concerns({ serviceName }: Pick<InstanceKey, 'serviceName'>): boolean {
-    return this.services?.has(serviceName) ?? true;
+    if (change.type === 'renewed' && this.scope.renewals !== true) return null;
+    const { services } = this;
+    return services ? changeWithin(change, (name) => services.has(name)) : change;
   }
 }

@@ -30,8 +30,9 @@ export class OwnApi {
   async isRefused(address: AdvertisedAddress): Promise<boolean> {
     const { options, ownerOf, pathInApp } = this.deps;
     const { api } = options;
-    // The API's own guard, or an app's own class, rejects on purpose.
-    if (api === false || (api.guardReads && api.guard !== undefined && api.token === undefined)) return false;
+    // The API's own guard, its rules, or an app's own class, reject on purpose.
+    if (api === false) return false;
+    if (api.guardReads && (api.guard ?? api.access) !== undefined && api.token === undefined) return false;
     const path = pathInApp(`${api.path}/${ROUTE}`);
     if (ownerOf(path)?.isLibrary !== true) return false;
     const status = await this.ask(address, path, api.token);

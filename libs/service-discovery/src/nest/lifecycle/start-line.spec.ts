@@ -55,6 +55,10 @@ describe('the line at the start', () => {
     [{ guard: OperatorsOnly }, 'reading and writing as OperatorsOnly decides'],
     [{ guard: new OperatorsOnly(), token: 'hush' }, 'reading and writing with the token or as OperatorsOnly decides'],
     [{ guardReads: false }, 'reading open, writing from this machine \\(SERVICE_DISCOVERY_TOKEN lets others in\\)'],
+    [
+      { access: [{ token: 'orders', may: ['read' as const] }], token: 'hush' },
+      'reading and writing with the token or by the rules of api.access',
+    ],
     [{ guardReads: false, token: 'hush' }, 'reading open, writing with the token or from this machine'],
   ])('says who is let in (%#)', (api, access) => {
     expect(lineOf({ api })).toMatch(new RegExp(`API at /service-discovery, ${access}$`));

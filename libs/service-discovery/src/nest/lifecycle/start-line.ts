@@ -70,9 +70,11 @@ function apiOf(api: Options['api'], prefix: string | undefined, guards: readonly
   return `${[place, ...what].join(', ')} ${whoIsLetIn(api)}`;
 }
 
-function whoIsLetIn({ token, guard }: Exclude<Options['api'], false>): string {
-  if (token === undefined && guard === undefined) return 'from this machine (SERVICE_DISCOVERY_TOKEN lets others in)';
+function whoIsLetIn({ token, access, guard }: Exclude<Options['api'], false>): string {
   const withToken = token === undefined ? [] : ['with the token'];
-  if (guard === undefined) return [...withToken, 'from this machine'].join(' or ');
-  return [...withToken, `as ${guard instanceof Function ? guard.name : guard.constructor.name} decides`].join(' or ');
+  const byRules = access === undefined ? [] : ['by the rules of api.access'];
+  const name = guard instanceof Function ? guard.name : guard?.constructor.name;
+  const ways = [...withToken, ...byRules, ...(name === undefined ? [] : [`as ${name} decides`])];
+  if (ways.length === 0) return 'from this machine (SERVICE_DISCOVERY_TOKEN lets others in)';
+  return (access ?? guard) === undefined ? `${ways.join(' or ')} or from this machine` : ways.join(' or ');
 }

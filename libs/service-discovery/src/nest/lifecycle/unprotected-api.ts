@@ -40,7 +40,7 @@ function findUnprotected(server: ListeningServer): InvalidConfigurationError | u
   const bound = server.address();
   if (typeof bound !== 'object' || bound === null || isLoopbackHost(bound.address)) return undefined;
   const expected =
-    `SERVICE_DISCOVERY_TOKEN, or api.guard, for an API that other machines reach at ${bound.address}, port ${bound.port} (preset production); ` +
+    `SERVICE_DISCOVERY_TOKEN, api.access or api.guard, for an API that other machines reach at ${bound.address}, port ${bound.port} (preset production); ` +
     'else leave the API out with api: false, or listen on 127.0.0.1';
   return new InvalidConfigurationError([{ path: 'api.token', value: undefined, expected }]);
 }

@@ -1,6 +1,9 @@
 import { type CanActivate, type Type } from '@nestjs/common';
 import { assertOptions, InvalidConfigurationError, type Problem, readTokens, TOKENS_RULE } from '../../common/index.js';
 import { type AllowedHosts, HostPolicy } from '../../model/index.js';
+import { type AccessRule, findAccessProblems } from './access/access-rules.js';
+import { JWT_OPTIONS, type JwtOptions } from './access/jwt-options.js';
+import { type Authorize } from './access/request-access.js';
 import { findDecoratorProblems, type RouteDecorators } from '../route-decorators.js';
 import { API_LIMIT_OPTIONS, type ApiLimitOptions } from './limits/limit-options.js';
 
@@ -28,6 +31,21 @@ export interface ApiOptions {
    * @default loopback peers only, see {@link isLocalRequest}
    */
   guard?: Type<CanActivate> | CanActivate;
+  /**
+   * What callers may do who show a credential of their own. Where there is a list, requests without a credential are refused
+   * from this machine too. The `token` stands beside it, and its holders may do everything.
+   * @default none: who is let in may do everything
+   */
+  access?: readonly AccessRule[];
+  /** Which JSON web tokens are valid. What their holders may do, `access` or `authorize` says. @default none */
+  jwt?: JwtOptions;
+  /**
+   * Asked last, about every request of a known caller: only true lets it through. It refuses what everything else allows, and
+   * never the other way round. Where there is no `access`, it alone says what callers may do who show a JSON web token or a
+   * client certificate. Lists, streams and watches are one question without `serviceName`.
+   * @default no further check
+   */
+  authorize?: Authorize;
   /**
    * Whether reading calls need the same as writing ones. False opens them to every client that reaches the app, with secrets
    * masked and without health data; `/watch` and `/events` stay closed.
@@ -83,6 +101,9 @@ export const DEFAULT_API_OPTIONS: ApiOptions = {
 export const API_OPTIONS_WITHOUT_DEFAULT = [
   'token',
   'guard',
+  'access',
+  'jwt',
+  'authorize',
   'allowedHosts',
   'decorators',
 ] satisfies (keyof ApiOptions)[];
@@ -105,6 +126,14 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
     const value: unknown = resolved[name];
     if (!ok(value)) problems.push({ path: `${path}.${name}`, value, expected });
   };
+  const gather = (inner: () => unknown): void => {
+    try {
+      inner();
+    } catch (error) {
+      if (!(error instanceof InvalidConfigurationError)) throw error;
+      problems.push(...error.problems);
+    }
+  };
   const isPath = (value: unknown): boolean => typeof value === 'string' && PATH_PATTERN.test(value);
   check('path', 'a path such as "service-discovery", without slashes at its ends', isPath);
   check(
@@ -123,16 +152,15 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
   if (resolved.token !== undefined && !readTokens(resolved.token)) {
     problems.push({ path: `${path}.token`, value: '***', expected: TOKENS_RULE });
   }
-  problems.push(...findDecoratorProblems(resolved.decorators, `${path}.decorators`));
-  const gather = (resolve: () => unknown): void => {
-    try {
-      resolve();
-    } catch (error) {
-      if (!(error instanceof InvalidConfigurationError)) throw error;
-      problems.push(...error.problems);
-    }
-  };
   gather(() => API_LIMIT_OPTIONS.resolve(resolved.limits, `${path}.limits`));
+  problems.push(...findAccessProblems(resolved.access, `${path}.access`, resolved));
+  check('authorize', 'a function', (value) => value === undefined || typeof value === 'function');
+  if (resolved.jwt !== undefined) {
+    const rules = resolved.access ?? resolved.authorize;
+    check('jwt', 'api.access or api.authorize beside it, which say what holders may do', () => rules !== undefined);
+    gather(() => JWT_OPTIONS.resolve(resolved.jwt, `${path}.jwt`));
+  }
+  problems.push(...findDecoratorProblems(resolved.decorators, `${path}.decorators`));
   gather(() => new HostPolicy(resolved.allowedHosts, `${path}.allowedHosts`));
   if (problems.length > 0) throw new InvalidConfigurationError(problems);
   return resolved;

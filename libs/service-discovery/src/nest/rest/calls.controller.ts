@@ -1,9 +1,9 @@
-import { Controller, Get, Inject, Param, Put, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Put, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { ServiceNotFoundError } from '../../common/index.js';
 import { type CircuitCommand, ServiceCommunicator } from '../../communicator/index.js';
 import { type Tier } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
-import { ApiGuard } from './access/index.js';
+import { accessOf, ApiGuard } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type CircuitDto } from './dto/circuit.dto.js';
 import { type ExplainQuery, toRequest } from './dto/explain.query.js';
@@ -53,8 +53,15 @@ export class ServiceDiscoveryCallsController {
 
   /** The breakers of all services and instances that were called from this process. */
   @Get('circuit-breakers')
-  listCircuitBreakers(@Res() response: unknown): { circuit_breakers: readonly CircuitBreakerBody[]; total: number } {
-    const breakers = this.communicator.circuitBreakers().map(toCircuitBreakerBody);
+  listCircuitBreakers(
+    @Req() request: object,
+    @Res() response: unknown,
+  ): { circuit_breakers: readonly CircuitBreakerBody[]; total: number } {
+    const access = accessOf(request);
+    const breakers = this.communicator
+      .circuitBreakers()
+      .filter(({ service }) => access.mayRead(service))
+      .map(toCircuitBreakerBody);
     return this.reply.json(response, 200, { circuit_breakers: breakers, total: breakers.length });
   }
 
@@ -81,8 +88,12 @@ export class ServiceDiscoveryCallsController {
 
   /** The instances that calls of this process avoid for a while, since they did worse than the others. */
   @Get('ejections')
-  listEjections(@Res() response: unknown): { ejections: readonly CallsView[]; total: number } {
-    const ejections = this.communicator.ejections().map(toEjectionBody);
+  listEjections(@Req() request: object, @Res() response: unknown): { ejections: readonly CallsView[]; total: number } {
+    const access = accessOf(request);
+    const ejections = this.communicator
+      .ejections()
+      .filter(({ service }) => access.mayRead(service))
+      .map(toEjectionBody);
     return this.reply.json(response, 200, { ejections, total: ejections.length });
   }
 

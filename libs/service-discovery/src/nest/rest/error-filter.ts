@@ -1,7 +1,7 @@
 import { type ArgumentsHost, Catch, type ExceptionFilter, Inject, Injectable, Logger } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 import { ServiceRegistry } from '../../registry/index.js';
-import { TokenRequiredError, wasAsked } from './access/index.js';
+import { AccessError, wasAsked } from './access/index.js';
 import { ageHeader } from './age.js';
 import { type ErrorBody, INTERNAL_ERROR_BODY, type RestErrorCode, toErrorBody, toRefusalBody } from './rest-error.js';
 
@@ -33,7 +33,8 @@ export class RestErrorFilter implements ExceptionFilter {
     const { code, retry_after_ms: retryAfterMs } = body.error;
     const headers: Record<string, string> = KNOWN_LAST.has(code) ? { ...ageHeader(this.registry) } : {};
     if (retryAfterMs !== undefined) headers['retry-after'] = String(Math.ceil(retryAfterMs / 1_000));
-    if (error instanceof TokenRequiredError) headers['www-authenticate'] = 'Bearer realm="service-discovery"';
+    const challenge = error instanceof AccessError ? error.details.challenge : undefined;
+    if (challenge !== undefined) headers['www-authenticate'] = `Bearer realm="service-discovery"${challenge}`;
     for (const [name, value] of Object.entries(headers)) httpAdapter.setHeader(response, name, value);
     httpAdapter.reply(response, body, body.status_code);
   }

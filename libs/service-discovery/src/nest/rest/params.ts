@@ -16,7 +16,7 @@ import { RawRegistration, RegistrationPipe } from './registration-pipe.js';
  */
 
 /** The longest bodies that are read. All are above what is valid, so that a client hears which field is too long. */
-const REGISTRATION_BYTES = 256 * 1024;
+export const REGISTRATION_BYTES = 256 * 1024;
 /** One or two short fields. */
 const WORD_BYTES = 4 * 1024;
 /** A result of a health check with its data, of 64 KiB. */

@@ -12,11 +12,11 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { type Clock } from '../../common/index.js';
-import { type HealthStatus, type InstanceStatus, type WatchScope } from '../../model/index.js';
+import { changeWithin, type HealthStatus, type InstanceStatus, type WatchScope } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { toChangeBody } from '../../store/index.js';
 import { CLOCK } from '../tokens.js';
-import { ApiGuard, Restricted } from './access/index.js';
+import { accessOf, ApiGuard, Needs, OwnedInstances, type RequestAccess, Restricted } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type HeartbeatsDto, toLease } from './dto/lease.dto.js';
 import { type HealthDto, toHealthDetail } from './dto/status.dto.js';
@@ -48,6 +48,7 @@ export class ServiceDiscoveryFeedController {
     @Inject(EventStreams) private readonly streams: EventStreams,
     @Inject(Reply) private readonly reply: Reply,
     @Inject(CLOCK) private readonly clock: Clock,
+    @Inject(OwnedInstances) private readonly instances: OwnedInstances,
   ) {}
 
   /**
@@ -57,38 +58,54 @@ export class ServiceDiscoveryFeedController {
   @Get('watch')
   @Restricted()
   watch(@WatchParams() query: WatchQuery, @Req() request: { method: string }, @Res() response: unknown): Promise<void> {
-    return this.streams.send('watches', request, response, ({ signal }) => this.changes(toScope(query), signal));
+    return this.streams.send('watches', request, response, ({ signal }) =>
+      this.changes(toScope(query), accessOf(request), signal),
+    );
   }
 
   /** {@link watch} for names that are too many for a URL: the same stream. */
   @Post('watch')
+  @Needs('read')
   watchNamed(
     @WatchBody() scope: WatchDto,
     @Req() request: { method: string },
     @Res() response: unknown,
   ): Promise<void> {
-    return this.streams.send('watches', request, response, ({ signal }) => this.changes(scope, signal));
+    return this.streams.send('watches', request, response, ({ signal }) =>
+      this.changes(scope, accessOf(request), signal),
+    );
   }
 
   /** Renews many leases at once: `{ renewed: [true, …] }`, in the order of the leases; false where one is lost. */
   @Post('heartbeats')
+  @Needs('register')
   async heartbeats(
     @HeartbeatsBody() { leases, by }: HeartbeatsDto,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<{ renewed: readonly boolean[] }> {
-    return this.reply.json(response, 200, { renewed: await this.registry.renewAll(leases.map(toLease), by) });
+    const access = accessOf(request);
+    const asked = leases.map(toLease);
+    const own = await this.instances.areRenewable(access, asked);
+    const renewable = asked.filter((_lease, index) => own[index]);
+    if (renewable.length < asked.length) access.reportForeignLeases(asked.length - renewable.length);
+    const held = (await this.registry.renewAll(renewable, by)).values();
+    return this.reply.json(response, 200, { renewed: own.map((isOwn) => isOwn && held.next().value === true) });
   }
 
   /** Reports the result of an external health check: 200; 404 `INSTANCE_NOT_FOUND`. */
   @Put('services/:name/instances/:id/health')
+  @Needs('register')
   async setHealth(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,
     @HealthBody() { status: found, detail }: HealthDto,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<HealthReportView> {
     const key = { serviceName, instanceId };
-    const known = await this.registry.setStatus(key, found, toHealthDetail(detail, this.clock.epoch()));
+    const only = await this.instances.toChange(accessOf(request), key);
+    const known = only && (await this.registry.setStatus(key, found, toHealthDetail(detail, this.clock.epoch())));
     const instance = known ? this.registry.getInstance(key) : undefined;
     if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
     return this.reply.json(response, 200, {
@@ -99,7 +116,15 @@ export class ServiceDiscoveryFeedController {
     });
   }
 
-  private async *changes(scope: WatchScope, signal: AbortSignal): AsyncGenerator<string, void, undefined> {
-    for await (const change of this.registry.watch(scope, signal)) yield frameOf('change', toChangeBody(change));
+  private async *changes(
+    { services, renewals }: WatchScope,
+    access: RequestAccess,
+    signal: AbortSignal,
+  ): AsyncGenerator<string, void, undefined> {
+    const scope = { services: services?.filter((name) => access.mayRead(name)), renewals };
+    for await (const change of this.registry.watch(scope, signal)) {
+      const shown = access.readsEverything ? change : changeWithin(change, (name) => access.mayRead(name));
+      if (shown) yield frameOf('change', toChangeBody(shown));
+    }
   }
 }

@@ -31,11 +31,20 @@ interface RequestLike {
   readonly body?: unknown;
 }
 
+/** What bodies turned out to be that were read before: a guard may have asked for one. */
+const readings = new WeakMap<object, Promise<BodyReading>>();
+
 /**
- * Reads the body of a request, up to a limit; one that the app's own parser has read is taken as that left it.
+ * Reads the body of a request once, up to a limit; one that the app's own parser has read is taken as that left it.
  * @param limitBytes of what the client sends
  */
-export async function readBody(request: RequestLike, limitBytes: number): Promise<BodyReading> {
+export function readBody(request: RequestLike, limitBytes: number): Promise<BodyReading> {
+  let reading = readings.get(request);
+  if (!reading) readings.set(request, (reading = readOnce(request, limitBytes)));
+  return reading;
+}
+
+async function readOnce(request: RequestLike, limitBytes: number): Promise<BodyReading> {
   const body = unread.get(request);
   if (body) {
     unread.delete(request);

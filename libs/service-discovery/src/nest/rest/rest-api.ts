@@ -4,6 +4,7 @@ import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { pathsOf } from '../declared-routes.js';
 import { mountController } from '../route-decorators.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
+import { ApiAccess, OwnedInstances } from './access/index.js';
 import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
 import { ServiceDiscoveryCallsController } from './calls.controller.js';
 import { EventFrames } from './event-frames.js';
@@ -63,6 +64,8 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
       useFactory: (host: HttpAdapterHost, modules: ModulesContainer) =>
         new RequestBodyReader(host, pathsOfMounted(modules)),
     },
+    ApiAccess,
+    OwnedInstances,
     PathLimit,
     EventFrames,
     EventStreams,

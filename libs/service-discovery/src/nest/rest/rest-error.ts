@@ -1,12 +1,15 @@
 import { HttpException } from '@nestjs/common';
 import { type ErrorCode, type Problem, ServiceDiscoveryError } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
+import { AccessError, KeysUnavailableError } from './access/index.js';
 
 /** Codes that only HTTP knows, beside those of the library. */
 export type RestErrorCode =
   | ErrorCode
   | 'UNAUTHORIZED'
   | 'FORBIDDEN'
+  | 'ACCESS_DENIED'
+  | 'KEYS_UNAVAILABLE'
   | 'NOT_FOUND'
   | 'PAYLOAD_TOO_LARGE'
   | 'LIMIT_REACHED'
@@ -122,6 +125,14 @@ export function toErrorBody(error: unknown): ErrorBody | undefined {
       status_code: 503,
     };
   }
+  if (error instanceof AccessError) return ofAccess(error);
+  if (error instanceof KeysUnavailableError) {
+    const { message } = error;
+    return {
+      error: { code: 'KEYS_UNAVAILABLE', message, problems: [], retry_after_ms: DEFAULT_RETRY_AFTER_MS },
+      status_code: 503,
+    };
+  }
   if (error instanceof ServiceDiscoveryError) return ofLibrary(error);
   if (error instanceof HttpException) return ofNest(error);
   return undefined;
@@ -140,6 +151,14 @@ export const INTERNAL_ERROR_BODY: ErrorBody = {
   error: { code: 'INTERNAL_ERROR', message: 'The request failed; the log of the server says why', problems: [] },
   status_code: 500,
 };
+
+function ofAccess({ code, message, details }: AccessError): ErrorBody {
+  const { service, instanceId: instance_id } = details;
+  return {
+    error: { code, message, problems: [], service, instance_id },
+    status_code: code === 'UNAUTHORIZED' ? 401 : 403,
+  };
+}
 
 function ofLibrary(error: ServiceDiscoveryError): ErrorBody | undefined {
   const status = STATUS_BY_CODE[error.code];

@@ -14,15 +14,15 @@ import {
 } from '@nestjs/common';
 import { isStrategyName, LoadBalancingStrategy, type StrategyName } from '../../balancing/index.js';
 import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
-import { HealthAggregator } from '../../health/index.js';
+import { HealthAggregator, type HealthSelection } from '../../health/index.js';
 import {
   baseUrlOf,
-  instanceIdOf,
   type InstanceKey,
   type InstanceStatus,
   type LeaseKind,
   type OperatorStatus,
   type ServiceInstance,
+  toInstance,
 } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
@@ -31,7 +31,7 @@ import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { ageHeader } from './age.js';
-import { ApiGuard, callerOf } from './access/index.js';
+import { accessOf, ApiGuard, callerOf, Needs, OwnedInstances } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { toCriteria } from './dto/criteria.query.js';
 import { type DiscoverQuery } from './dto/discover.query.js';
@@ -118,6 +118,7 @@ export class ServiceDiscoveryController {
     @Inject(Reply) private readonly reply: Reply,
     @Inject(LeaseChoice) private readonly leases: LeaseChoice,
     @Inject(ApiLimits) private readonly limits: ApiLimits,
+    @Inject(OwnedInstances) private readonly instances: OwnedInstances,
   ) {}
 
   /**
@@ -127,19 +128,24 @@ export class ServiceDiscoveryController {
    */
   @Post('register')
   @UseGuards(RegistrationRateGuard)
+  @Needs('register')
   async register(
     @RegistrationBody() body: RegisterServiceDto,
     @Req() request: object,
     @Res() response: unknown,
   ): Promise<RegisteredView> {
     const registration = toRegistration(body);
-    const key = { serviceName: registration.serviceName, instanceId: instanceIdOf(registration) };
-    const { instance, lease, replaced } = await this.limits.admit(request, key, () =>
+    const access = accessOf(request);
+    const asked = toInstance(registration, { ttlMs: 0, now: 0 });
+    await access.assertMayRegister(asked, await this.instances.find(asked));
+    const { instance, lease, replaced } = await this.limits.admit(request, asked, () =>
       this.registry.register(registration, {
         // A client that registers over HTTP sends the heartbeats, if there are to be any.
         heartbeat: 'manual',
         claim: body.claim,
         lease: this.leases.choose(registration, body.lease),
+        owner: access.caller?.id,
+        mayReplace: (current) => access.assertMayReplace(current),
       }),
     );
     return this.answer(response, replaced ? 200 : 201, {
@@ -158,14 +164,17 @@ export class ServiceDiscoveryController {
    * one on the registration lives by heartbeats.
    */
   @Put('services/:name/instances/:id/heartbeat')
+  @Needs('register')
   async heartbeat(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,
     @HeartbeatBody() { generation }: HeartbeatDto,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<HeartbeatView> {
     const key = { serviceName, instanceId };
-    const held = await this.registry.heartbeat(key, { generation });
+    const only = await this.instances.toChange(accessOf(request), key, generation);
+    const held = only && (await this.registry.heartbeat(key, only));
     const instance = held ? this.registry.getInstance(key) : undefined;
     if (!instance) throw new LeaseLostError(serviceName, instanceId);
     return this.answer(response, 200, {
@@ -179,27 +188,34 @@ export class ServiceDiscoveryController {
 
   /** 204, whether it was there or not. */
   @Delete('services/:name/instances/:id')
+  @Needs('register')
   async deregister(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,
     @DeregisterParams() { generation }: DeregisterQuery,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<void> {
-    const only = generation === undefined ? {} : { generation: Number(generation) };
-    const removed = await this.registry.deregister({ serviceName, instanceId }, only);
+    const key = { serviceName, instanceId };
+    const asked = generation === undefined ? undefined : Number(generation);
+    const only = await this.instances.toChange(accessOf(request), key, asked);
+    const removed = only !== undefined && (await this.registry.deregister(key, only));
     this.reply.empty(response, { ...ageHeader(this.registry), [REMOVED_HEADER]: String(removed) });
   }
 
   /** Sets an operator status, optionally with a reason and author: 200; 404 `INSTANCE_NOT_FOUND`. */
   @Put('services/:name/instances/:id/status')
+  @Needs('register')
   async setStatus(
     @Param('name') serviceName: string,
     @Param('id') instanceId: string,
     @StatusBody() { status: operatorStatus, reason, by }: StatusDto,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<StatusView> {
     const key = { serviceName, instanceId };
-    const found = await this.registry.setStatus(key, operatorStatus, { reason, by });
+    const only = await this.instances.toChange(accessOf(request), key);
+    const found = only && (await this.registry.setStatus(key, operatorStatus, { reason, by }));
     const instance = found ? this.registry.getInstance(key) : undefined;
     if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
     return this.answer(response, 200, {
@@ -295,7 +311,7 @@ export class ServiceDiscoveryController {
     @Req() request: object,
     @Res() response: unknown,
   ): AggregatedHealthView {
-    const health = this.aggregator.getAggregatedHealth(toSelection(query));
+    const health = this.aggregator.getAggregatedHealth(this.readable(request, toSelection(query)));
     const view = toAggregatedHealthView(health, toPage(query, this.limits.pageSize));
     return this.answer(response, 200, isStranger(request) ? healthWithoutData(view) : view);
   }
@@ -312,6 +328,15 @@ export class ServiceDiscoveryController {
     return { page, tracksRenewals: this.options.registry.trackHeartbeats !== false };
   }
 
+  /** Of the services that a query selects, those that the caller may read. */
+  private readable(request: object, selection: HealthSelection): HealthSelection {
+    const access = accessOf(request);
+    if (access.readsEverything) return selection;
+    const names =
+      selection.service === undefined ? [...this.registry.snapshot.services.keys()] : [selection.service].flat();
+    return { ...selection, service: names.filter((name) => access.mayRead(name)) };
+  }
+
   private answer<T extends object>(response: unknown, status: number, body: T): T {
     return this.reply.json(response, status, body, ageHeader(this.registry));
   }
@@ -323,7 +348,8 @@ export class ServiceDiscoveryController {
     wanted?: (instance: ServiceInstance) => boolean,
   ): ServiceListView {
     const page = toPage(query, this.limits.pageSize);
-    const found = findListed(this.registry.servedServices(), wanted);
+    const access = accessOf(request);
+    const found = findListed(this.registry.servedServices(), wanted, (name) => access.mayRead(name));
     const shown = pageOf(
       found,
       page,

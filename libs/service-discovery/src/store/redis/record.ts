@@ -41,6 +41,7 @@ type Registered = Pick<
   | 'zone'
   | 'tier'
   | 'dependencies'
+  | 'owner'
 >;
 
 /** The fields that every reader relies on, besides the tags: without one of them calls would fail. */
@@ -70,6 +71,7 @@ export function toRecord(instance: ServiceInstance): string {
     zone,
     tier,
     dependencies: instance.dependencies,
+    owner: instance.owner,
   };
   return JSON.stringify({ v: RECORD_VERSION, ...fields });
 }
@@ -104,6 +106,7 @@ export function toServiceInstance(stored: StoredInstance): ServiceInstance {
     zone: record.zone,
     tier: record.tier,
     dependencies: record.dependencies,
+    owner: record.owner,
     generation,
     ttlMs,
     lease,

@@ -49,6 +49,9 @@ export function toError(
       );
     }
     const reason = message && `: ${message.replace(/\.$/, '')}`;
+    if (code === 'ACCESS_DENIED') {
+      return new RegistryUnavailableError(`The registry at ${url} refuses it${reason}`, details);
+    }
     return new RegistryUnavailableError(
       `The registry at ${url} does not let this process in (status ${answer.status})${reason}. ${WAY_IN}`,
       details,

@@ -1,65 +1,63 @@
 import {
   type CanActivate,
   type ExecutionContext,
-  ForbiddenException,
-  type HttpException,
   Inject,
   Injectable,
-  Logger,
   type OnModuleInit,
-  SetMetadata,
   type Type,
-  UnauthorizedException,
 } from '@nestjs/common';
 import { ModuleRef } from '@nestjs/core';
 import { isObservable, lastValueFrom } from 'rxjs';
-import { type Clock, InvalidConfigurationError } from '../../../common/index.js';
-import { LOG_CONTEXT } from '../../logging.js';
-import { CLOCK } from '../../tokens.js';
+import { InvalidConfigurationError } from '../../../common/index.js';
+import { type ApiRefusalReason } from '../../../model/index.js';
 import { API_OPTIONS, type ApiOptions } from '../api-options.js';
 import { restoreHeaders } from '../request-body.js';
-import { type Caller, GUARD_CALLER, LOCAL_CALLER, setCaller, SHARED_TOKEN_CALLER } from './caller.js';
+import { AccessError } from './access-error.js';
+import { ApiAccess } from './api-access.js';
+import { type Caller, GUARD_CALLER, LOCAL_CALLER } from './caller.js';
+import { type Identified, type InvalidCredential } from './callers.js';
 import { findRemoteSign, type PeerRequest } from './local-request.js';
-import { SharedToken } from './shared-token.js';
+import { type RequestAccess, setAccess } from './request-access.js';
+import { Rights } from './rights.js';
+import { isOpenRead, rightOf } from './route-right.js';
 
-/** How often the operator is told that a request was refused. */
-const WARNING_INTERVAL_MS = 60_000;
+type ApiRequest = PeerRequest & {
+  readonly method: string;
+  readonly params?: Readonly<Record<string, string | undefined>>;
+};
 
-type ApiRequest = PeerRequest & { readonly method: string };
-
-const RESTRICTED = Symbol('nest-service-discovery:restricted');
-
-/** Requests that change nothing; all others are restricted, whatever class their route is in. */
-const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
-
-/** Marks a reading route that shows what is masked elsewhere. */
-export const Restricted = (): MethodDecorator => SetMetadata(RESTRICTED, true);
+/** Why a request is refused that shows no caller. */
+interface Unidentified {
+  readonly reason: ApiRefusalReason;
+  readonly error: AccessError;
+}
 
 /** Nest's own metadata of the guards of a class; it exports the name from different places in 11 and 12. */
 const GUARDS = '__guards__';
 
-/** The caller has to show the shared token. */
-export class TokenRequiredError extends UnauthorizedException {}
+/** The requests that {@link ApiGuard} was asked about. */
+const asked = new WeakSet<object>();
 
 /**
- * Keeps the API closed by default. All routes, without `guardReads` the restricted ones, are open to a request with the shared
- * token, wherever it comes from. What has no valid one is asked the app's own guard; where there is none, a request
- * without a token is let in from this machine, and a wrong token is refused. Guards that a class of the app has by
- * `@UseGuards()`, where it extends one of the controllers, are asked after this one, and decide in place of that.
+ * Keeps the API closed by default: everything, or with `guardReads: false` what is no plain read.
+ *
+ * 1. A request with the shared token may do everything.
+ * 2. What a caller may do whose credential a rule of `api.access` names, the rules say.
+ * 3. For all others the app's own guard decides, if there is one.
+ * 4. Where there is neither a guard nor a list of rules, a request without a token from this machine may do everything.
+ *
+ * `api.authorize` is asked last and can only refuse. Guards that a class of the app has by `@UseGuards()`, where it extends
+ * one of the controllers, are asked after this one, and decide in place of steps 2 to 4.
  */
 @Injectable()
 export class ApiGuard implements CanActivate, OnModuleInit {
-  private readonly token: SharedToken | undefined;
   private guard: CanActivate | undefined;
-  private warningDue = Number.NEGATIVE_INFINITY;
 
   constructor(
     @Inject(API_OPTIONS) private readonly api: ApiOptions,
     @Inject(ModuleRef) private readonly moduleRef: ModuleRef,
-    @Inject(CLOCK) private readonly clock: Clock,
-  ) {
-    this.token = api.token === undefined ? undefined : new SharedToken(api.token);
-  }
+    @Inject(ApiAccess) private readonly access: ApiAccess,
+  ) {}
 
   /** @throws InvalidConfigurationError when the guard is a class that cannot be made here */
   async onModuleInit(): Promise<void> {
@@ -67,44 +65,60 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     this.guard = typeof guard === 'function' ? await this.instantiate(guard) : guard;
   }
 
+  /** @throws AccessError; KeysUnavailableError if no key is there to check the request's token */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<ApiRequest>();
-    setCaller(request, undefined);
+    asked.add(request);
     restoreHeaders(request);
-    const found = this.find(request, context.getClass());
-    const isRestricted = this.isRestricted(request, context);
-    if (isRestricted && this.guard && found !== SHARED_TOKEN_CALLER) {
-      if (!(await resultOf(this.guard.canActivate(context)))) return false;
-      setCaller(request, GUARD_CALLER);
-    } else if (!(found instanceof Error)) setCaller(request, found);
-    else if (isRestricted) throw this.refusal(found);
+    const isOpen = !this.api.guardReads && isOpenRead(request.method, context);
+    const { action } = rightOf(request.method, context);
+    let found = await this.identify(request, context.getClass());
+    const isKnown = found && !('error' in found) && found.caller !== GUARD_CALLER;
+    if (this.guard && !isKnown && !isOpen) {
+      if (!(await resultOf(this.guard.canActivate(context)))) {
+        this.access.report({ action, reason: 'guard', message: 'The guard of the API, `api.guard`, refused it.' });
+        return false;
+      }
+      found = toIdentified(GUARD_CALLER);
+    }
+    if (found && 'error' in found && !isOpen) {
+      const { reason, error } = found;
+      this.access.report({ action, reason, message: error.message });
+      throw error;
+    }
+    const identified = found && 'caller' in found ? found : undefined;
+    const access = this.access.accessOf(identified, request, isOpen);
+    setAccess(request, access);
+    await this.assertMay(access, request, context);
     return true;
   }
 
-  private isRestricted({ method }: ApiRequest, context: ExecutionContext): boolean {
-    return this.api.guardReads || !READS.has(method) || Reflect.getMetadata(RESTRICTED, context.getHandler()) === true;
-  }
-
-  /** @returns the caller; undefined where only the app's guard can tell; why it is refused where there is none */
-  private find(request: PeerRequest, controller: Type): Caller | HttpException | undefined {
-    const shown = this.token?.check(request.headers.authorization);
-    if (shown === 'valid') return SHARED_TOKEN_CALLER;
-    if (hasOwnGuard(controller)) return GUARD_CALLER;
+  /** @returns undefined where only the app's guard can tell */
+  private async identify(request: PeerRequest, controller: Type): Promise<Identified | Unidentified | undefined> {
+    const shown = await this.access.find(request);
+    const known = shown && 'caller' in shown ? shown : undefined;
+    if (known?.caller.kind === 'shared-token') return known;
+    if (hasOwnGuard(controller)) return toIdentified(GUARD_CALLER);
+    if (known && !known.rights.areNone) return known;
     if (this.guard) return undefined;
-    if (shown === 'wrong') return new ForbiddenException(WRONG_TOKEN);
+    if (shown) return known ?? invalid(shown as InvalidCredential);
     const sign = findRemoteSign(request);
-    if (sign === undefined) return LOCAL_CALLER;
-    return this.token ? new TokenRequiredError(needsToken(sign)) : new ForbiddenException(isClosed(sign));
+    if (this.api.access) return unidentified(new AccessError('UNAUTHORIZED', NEEDS_CREDENTIAL, { challenge: '' }));
+    if (sign === undefined) return toIdentified(LOCAL_CALLER);
+    return unidentified(
+      this.api.token
+        ? new AccessError('UNAUTHORIZED', needsToken(sign), { challenge: '' })
+        : new AccessError('FORBIDDEN', isClosed(sign)),
+    );
   }
 
-  /** The first deployment on a second machine fails here, and the registry's operator is the one who can mend it. */
-  private refusal<T extends Error>(error: T): T {
-    const now = this.clock.now();
-    if (now >= this.warningDue) {
-      this.warningDue = now + WARNING_INTERVAL_MS;
-      new Logger(LOG_CONTEXT).warn(`A request was refused. ${error.message}`);
-    }
-    return error;
+  /** What a body names is checked once it is read. */
+  private async assertMay(access: RequestAccess, request: ApiRequest, context: ExecutionContext): Promise<void> {
+    const { action, everywhere } = rightOf(request.method, context);
+    const { name: serviceName, id: instanceId } = request.params ?? {};
+    if (action === 'register') return access.assertMayWrite(serviceName);
+    if (everywhere) access.assertMayEverywhere(action);
+    await access.assertMay(action, { serviceName, instanceId });
   }
 
   private async instantiate(guard: Type<CanActivate>): Promise<CanActivate> {
@@ -122,6 +136,27 @@ export class ApiGuard implements CanActivate, OnModuleInit {
   }
 }
 
+/** Whether {@link ApiGuard} was asked: a request that was refused without that was refused by a global guard of the app. */
+export function wasAsked(request: object): boolean {
+  return asked.has(request);
+}
+
+function toIdentified(caller: Caller): Identified {
+  return { caller, rights: Rights.all };
+}
+
+function unidentified(error: AccessError): Unidentified {
+  return { reason: 'no_credential', error };
+}
+
+/** A client gets a new token of its issuer for 401, as RFC 6750 has it; another shared token it cannot get. */
+function invalid({ invalid: message, isRenewable }: InvalidCredential): Unidentified {
+  const error = isRenewable
+    ? new AccessError('UNAUTHORIZED', message, { challenge: ', error="invalid_token"' })
+    : new AccessError('FORBIDDEN', message);
+  return { reason: 'wrong_credential', error };
+}
+
 /** The answer of a guard, which may be given in each form that Nest takes. */
 async function resultOf(answer: ReturnType<CanActivate['canActivate']>): Promise<boolean> {
   return isObservable(answer) ? lastValueFrom(answer) : answer;
@@ -133,8 +168,9 @@ function hasOwnGuard(controller: Type): boolean {
   return guards.some((guard) => guard !== ApiGuard);
 }
 
-const WRONG_TOKEN =
-  "The token of the request is none of the registry's: send one that is in its `api.token` (SERVICE_DISCOVERY_TOKEN).";
+const NEEDS_CREDENTIAL =
+  "This needs a credential that a rule of the registry's `api.access` names: a token or a JSON web token, sent as " +
+  '`Authorization: Bearer <token>`, or a client certificate.';
 
 const OPENS_READS = '`api: { guardReads: false }` opens reading to all.';
 

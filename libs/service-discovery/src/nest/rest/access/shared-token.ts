@@ -14,13 +14,23 @@ export class SharedToken {
 
   /** @param authorization the request's header; one of another scheme than Bearer shows no token */
   check(authorization: string | undefined): 'valid' | 'wrong' | 'missing' {
-    const bearer = BEARER.exec(authorization ?? '');
-    if (!bearer) return 'missing';
-    const given = hash(bearer[1] ?? '');
-    // Every one is compared, so that the time does not tell which one it was.
-    const matches = this.hashes.filter((known) => timingSafeEqual(known, given));
-    return matches.length > 0 ? 'valid' : 'wrong';
+    const given = bearerOf(authorization);
+    if (given === undefined) return 'missing';
+    return this.indexOf(given) < 0 ? 'wrong' : 'valid';
   }
+
+  /** Which of the tokens a text is; -1: none. */
+  indexOf(given: string): number {
+    const hashed = hash(given);
+    // Every one is compared, so that the time does not tell which one it was.
+    return this.hashes.map((known) => timingSafeEqual(known, hashed)).indexOf(true);
+  }
+}
+
+/** What an `Authorization` header of the scheme Bearer shows; undefined for another one. */
+export function bearerOf(authorization: string | undefined): string | undefined {
+  const bearer = BEARER.exec(authorization ?? '');
+  return bearer ? (bearer[1] ?? '') : undefined;
 }
 
 /** Equally long whatever the token is, as `timingSafeEqual` needs it. */

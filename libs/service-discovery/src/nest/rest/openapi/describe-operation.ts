@@ -27,7 +27,7 @@ const PATH_PARAMETERS: Readonly<Record<string, Schema>> = {
 
 const NOT_LET_IN = {
   401: 'UNAUTHORIZED: it needs the token of the registry',
-  403: 'FORBIDDEN: the token is wrong, or without one only this machine may do that',
+  403: 'FORBIDDEN: the token is wrong, or without one only this machine may do that; ACCESS_DENIED: the caller may not',
 };
 
 /** The routes of the API by the names of their handlers. */

@@ -57,12 +57,14 @@ export interface ListedService {
   readonly listed: readonly ServiceInstance[];
 }
 
-/** What a list is about: services without any instance that is wanted are left out. */
+/** What a list is about: services without any instance that is wanted are left out, and those that the reader may not read. */
 export function findListed(
   services: ReadonlyMap<string, readonly ServiceInstance[]>,
   wanted: ((instance: ServiceInstance) => boolean) | undefined,
+  mayRead: (name: string) => boolean,
 ): ListedService[] {
   return [...services].flatMap(([name, instances]) => {
+    if (!mayRead(name)) return [];
     const listed = wanted ? instances.filter(wanted) : instances;
     return listed.length > 0 ? [{ name, instances, listed }] : [];
   });

@@ -1,0 +1,59 @@
+import { type PeerCertificate } from 'node:tls';
+import { type PeerRequest } from './local-request.js';
+import { matches } from './pattern.js';
+
+/** Whom a client certificate is for. */
+export interface CertificateIdentity {
+  /** The SPIFFE ID, else the subject: `subject:CN=orders,O=shop`. */
+  readonly id: string;
+  /** Undefined without one, and where there is another URI beside it. */
+  readonly spiffe: string | undefined;
+  readonly subject: Readonly<Record<string, unknown>>;
+}
+
+/** What the TLS socket of a request adds to a plain one. */
+interface TlsSocketLike {
+  readonly authorized?: boolean;
+  getPeerCertificate?(): Partial<PeerCertificate>;
+}
+
+/** The identity in a request's client certificate; undefined unless an authority that the TLS server trusts has issued it. */
+export function readClientCertificate({ socket }: PeerRequest): CertificateIdentity | undefined {
+  const tls = socket as TlsSocketLike | undefined;
+  if (tls?.authorized !== true) return undefined;
+  const { subject, subjectaltname } = tls.getPeerCertificate?.() ?? {};
+  if (!subject) return undefined;
+  const spiffe = spiffeIdOf(subjectaltname ?? '');
+  return { id: spiffe ?? subjectId(subject), spiffe, subject };
+}
+
+/** Whether a subject has all attributes that a rule names. */
+export function hasAttributes(
+  subject: CertificateIdentity['subject'],
+  wanted: Readonly<Record<string, string>>,
+): boolean {
+  return Object.entries(wanted).every(([name, pattern]) => {
+    const value = Object.hasOwn(subject, name) ? subject[name] : undefined;
+    return [value].flat().some((one) => typeof one === 'string' && matches(pattern, one));
+  });
+}
+
+/** An X.509-SVID has exactly one URI (SPIFFE, "X.509-SVID", 2). */
+function spiffeIdOf(subjectaltname: string): string | undefined {
+  const uris = namesIn(subjectaltname).filter((name) => name.startsWith('URI:'));
+  const [uri = ''] = uris;
+  return uris.length === 1 && uri.startsWith('URI:spiffe://') ? uri.slice('URI:'.length) : undefined;
+}
+
+/** Node quotes names that contain a comma or a quote, so that they cannot pass for several. */
+function namesIn(subjectaltname: string): string[] {
+  return (subjectaltname.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? []).map((name) => name.trim());
+}
+
+/** Values are escaped, so that one attribute cannot pass for several. */
+function subjectId(subject: object): string {
+  const attributes = Object.entries(subject).flatMap(([name, value]: [string, unknown]) =>
+    [value].flat().map((one) => `${name}=${encodeURIComponent(String(one))}`),
+  );
+  return `subject:${attributes.join(',')}`;
+}

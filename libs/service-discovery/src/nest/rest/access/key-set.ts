@@ -1,0 +1,96 @@
+import { readFile } from 'node:fs/promises';
+import { type createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import { type Clock, messageOf } from '../../../common/index.js';
+
+/** Keys that are older are read again, so that one that the issuer has withdrawn is no longer valid. */
+const MAX_AGE_MS = 600_000;
+/** Tokens with unknown keys make the set be read again no more often than this. */
+const REREAD_INTERVAL_MS = 30_000;
+/** The same while there are no keys at all. */
+const RETRY_INTERVAL_MS = 1_000;
+const TIMEOUT_MS = 5_000;
+const MAX_BYTES = 1_048_576;
+
+/** The issuer's keys cannot be read, so no token can be checked. */
+export class KeysUnavailableError extends Error {}
+
+/** Finds the key that a token names in its header. */
+export type FindKey = ReturnType<typeof createLocalJWKSet>;
+
+export interface KeySetDeps {
+  readonly clock: Clock;
+  readonly createLocalJWKSet: typeof createLocalJWKSet;
+}
+
+/**
+ * The public keys of an issuer, from a URL or a file. They are read when the first token comes, and again once they are old
+ * or a token names a key that is not among them. While they cannot be read, the last ones stay valid.
+ */
+export class KeySet {
+  private keys: FindKey | undefined;
+  private readAt = Number.NEGATIVE_INFINITY;
+  private triedAt = Number.NEGATIVE_INFINITY;
+  private failure = '';
+  private reading: Promise<void> | undefined;
+
+  /** @param source a URL or the path of a file */
+  constructor(
+    private readonly source: string,
+    private readonly deps: KeySetDeps,
+  ) {}
+
+  /**
+   * The keys as of now.
+   * @param lacksOne whether a token names a key that the last ones lack
+   * @throws KeysUnavailableError
+   */
+  async current(lacksOne = false): Promise<FindKey> {
+    const now = this.deps.clock.now();
+    const isDue = lacksOne || now - this.readAt >= MAX_AGE_MS;
+    const interval = this.keys ? REREAD_INTERVAL_MS : RETRY_INTERVAL_MS;
+    if (isDue && !this.reading && now - this.triedAt >= interval) {
+      this.triedAt = now;
+      this.reading = this.read().finally(() => (this.reading = undefined));
+    }
+    if (isDue) await this.reading;
+    if (this.keys) return this.keys;
+    throw new KeysUnavailableError(`The keys of api.jwt.jwks (${this.source}) cannot be read: ${this.failure}`);
+  }
+
+  private async read(): Promise<void> {
+    try {
+      const text = /^https?:/i.test(this.source) ? await this.fetch() : await readFile(this.source, 'utf8');
+      this.keys = this.deps.createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
+      this.readAt = this.deps.clock.now();
+    } catch (error) {
+      this.failure = messageOf(error);
+    }
+  }
+
+  private async fetch(): Promise<string> {
+    const stop = new AbortController();
+    const timer = this.deps.clock.setTimer(
+      () => stop.abort(new Error(`no answer within ${TIMEOUT_MS} ms`)),
+      TIMEOUT_MS,
+    );
+    try {
+      // A redirect could lead from the issuer to anywhere.
+      const response = await fetch(this.source, { redirect: 'error', signal: stop.signal });
+      if (!response.ok) throw new Error(`status ${response.status}`);
+      return await textOf(response);
+    } finally {
+      timer.cancel();
+    }
+  }
+}
+
+async function textOf({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let length = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    length += chunk.length;
+    if (length > MAX_BYTES) throw new Error(`it is longer than ${MAX_BYTES} bytes`);
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

@@ -1,0 +1,59 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { RegistryUnavailableError } from '../../../common/index.js';
+import { type InstanceKey, type Lease, type ServiceInstance } from '../../../model/index.js';
+import { type GenerationOptions, ServiceRegistry } from '../../../registry/index.js';
+import { type RequestAccess } from './request-access.js';
+
+/**
+ * Finds what a request wants to change, and whether its caller may. A generation belongs to one registration and so to one
+ * owner: a change that is bound to the generation that was looked at cannot hit the registration of another caller.
+ */
+@Injectable()
+export class OwnedInstances {
+  constructor(@Inject(ServiceRegistry) private readonly registry: ServiceRegistry) {}
+
+  /** What is registered under an id. @throws RegistryUnavailableError */
+  async find(key: InstanceKey): Promise<ServiceInstance | undefined> {
+    if (!this.registry.follows(key.serviceName)) await this.registry.follow(key.serviceName);
+    return this.registry.getInstance(key);
+  }
+
+  /**
+   * @param generation the one that the request names
+   * @returns what to bind the change to; undefined where nothing of the caller's is there
+   * @throws AccessError unless the caller may change it; RegistryUnavailableError
+   */
+  async toChange(access: RequestAccess, key: InstanceKey, generation?: number): Promise<GenerationOptions | undefined> {
+    const instance = await this.find(key);
+    if (access.mayOperateOn(key.serviceName)) {
+      await access.assertMayChange(instance ?? key);
+      return { generation };
+    }
+    if (instance) {
+      await access.assertMayChange(instance);
+      return this.isOf(instance, generation) ? { generation: instance.generation } : undefined;
+    }
+    if (this.registry.snapshot.connected) return undefined;
+    throw new RegistryUnavailableError('The registry is unreachable, and this instance is not in the last snapshot', {
+      service: key.serviceName,
+      instanceId: key.instanceId,
+    });
+  }
+
+  /** Of each lease, whether the caller may renew it. @throws RegistryUnavailableError */
+  async areRenewable(access: RequestAccess, leases: readonly Lease[]): Promise<readonly boolean[]> {
+    return Promise.all(
+      leases.map(async (lease) => {
+        if (access.mayOperateOn(lease.serviceName)) return access.isAuthorized('operate', lease);
+        if (!access.mayRegisterIn(lease.serviceName)) return false;
+        const instance = await this.find(lease);
+        if (!instance || !this.isOf(instance, lease.generation) || !access.owns(instance)) return false;
+        return access.isAuthorized('register', instance);
+      }),
+    );
+  }
+
+  private isOf(instance: ServiceInstance, generation: number | undefined): boolean {
+    return generation === undefined || this.registry.generationOf(instance, generation) === instance.generation;
+  }
+}

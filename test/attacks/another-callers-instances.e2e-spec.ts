@@ -1,0 +1,264 @@
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { systemClock } from '../../libs/service-discovery/src/common/index.js';
+import { type ServiceDiscoveryEvent } from '../../libs/service-discovery/src/model/index.js';
+import { EventReader } from '../support/event-reader.js';
+import { type Answer, PLATFORMS, type RestApp, startRestApp } from '../support/rest-app.js';
+
+const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` });
+/** Of a deployment that has been taken over. */
+const ATTACKER = bearer('attacker');
+const BILLING = bearer('billing');
+const OTHER_ORDERS = bearer('other-orders');
+const OPERATOR = bearer('operator');
+
+const HOST = '10.6.6.6';
+const id = (name: string): string => `${name}-1`;
+const instance = (name: string): string => `/services/${name}/instances/${id(name)}`;
+
+/** Every request of the API that changes an instance which is there. */
+const CHANGES: readonly (readonly [what: string, method: string, end: string, json: object | undefined])[] = [
+  ['renews', 'PUT', '/heartbeat', {}],
+  ['puts under maintenance', 'PUT', '/status', { status: 'maintenance' }],
+  ['drains', 'PUT', '/status', { status: 'draining' }],
+  ['takes out of maintenance', 'PUT', '/status', { status: 'up' }],
+  ['reports as unhealthy', 'PUT', '/health', { status: 'unhealthy' }],
+  ['deregisters', 'DELETE', '', undefined],
+];
+
+describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %s', (platform) => {
+  let rest: RestApp;
+  let generation: Record<string, number>;
+  const refusals: Extract<ServiceDiscoveryEvent, { type: 'api.refused' }>[] = [];
+
+  beforeAll(async () => {
+    rest = await startRestApp(platform, {
+      clock: systemClock,
+      api: {
+        token: 'shared',
+        access: [
+          { token: 'attacker', name: 'attacker', may: ['read', 'register'], services: ['orders-*'] },
+          { token: 'other-orders', may: ['read', 'register'], services: ['orders-*'] },
+          { token: 'billing', may: ['read', 'register'], services: ['billing'] },
+          { token: 'operator', may: ['read', 'operate'] },
+        ],
+      },
+    });
+    rest.bus.on('api.refused', (event) => refusals.push(event));
+    generation = {
+      billing: await register('billing', BILLING, '10.0.0.1'),
+      'orders-eu': await register('orders-eu', OTHER_ORDERS, '10.0.0.2'),
+    };
+  });
+  afterAll(() => rest.close());
+
+  const send = (headers: Record<string, string>, method: string, path: string, json?: object): Promise<Answer> =>
+    rest.send(method, path, { headers, json });
+
+  async function register(name: string, headers: Record<string, string>, host: string): Promise<number> {
+    const json = { service_name: name, instance_id: id(name), host, port: 8080, ttl: 3_600 };
+    const { status, body } = await send(headers, 'POST', '/register', json);
+    expect(status).toBeLessThan(300);
+    return body.generation;
+  }
+
+  const shown = (name: string): unknown => rest.registry.getInstances(name);
+
+  /** What a request is answered, and that it changed nothing. */
+  async function isRefused(name: string, asking: () => Promise<Answer>): Promise<string> {
+    const before = shown(name);
+    refusals.length = 0;
+    const { status, body } = await asking();
+    expect([status, body.error.code]).toEqual([403, 'ACCESS_DENIED']);
+    expect(shown(name)).toBe(before);
+    expect(refusals).toMatchObject([{ caller: 'token:attacker', message: body.error.message }]);
+    return body.error.message;
+  }
+
+  it('registers its own service, and renews and removes what it registered', async () => {
+    await register('orders-us', ATTACKER, '10.0.0.9');
+    for (const [, method, end, json] of CHANGES) {
+      expect((await send(ATTACKER, method, instance('orders-us') + end, json)).status).toBeLessThan(300);
+    }
+    expect(shown('orders-us')).toEqual([]);
+  });
+
+  it.each(['billing', 'orders', 'Orders-eu', 'ORDERS-EU', 'orders_eu', 'my.orders-eu', 'xorders-eu'])(
+    'does not join %s',
+    async (name) => {
+      const json = { service_name: name, host: HOST, port: 8080 };
+      const message = await isRefused(name, () => send(ATTACKER, 'POST', '/register', json));
+      expect(message).toMatch(
+        new RegExp(`^token:attacker may not register ${name}\\..*api\\.access.*may: \\['register'\\]`),
+      );
+    },
+  );
+
+  it.each([
+    'orders-eu/../billing',
+    'orders-eu\u0000',
+    'orders-eu ',
+    ' orders-eu',
+    'orders-\u212Aeu',
+    'orders-*',
+    '__proto__',
+  ])('does not join a service by the name %j', async (name) => {
+    const before = rest.registry.snapshot;
+    const { status } = await send(ATTACKER, 'POST', '/register', { service_name: name, host: HOST, port: 8080 });
+    expect([400, 403]).toContain(status);
+    expect(rest.registry.snapshot).toBe(before);
+  });
+
+  it('does not join a service that stands in its body twice', async () => {
+    const raw = `{"service_name":"orders-eu","service_name":"billing","host":"${HOST}","port":1}`;
+    await isRefused('billing', () => rest.send('POST', '/register', { headers: ATTACKER, raw }));
+  });
+
+  it('does not replace the instance of another caller, in its own service either', async () => {
+    const json = { service_name: 'orders-eu', instance_id: id('orders-eu'), host: HOST, port: 8080 };
+    for (const claim of [undefined, 0, generation['orders-eu'], Number.MAX_SAFE_INTEGER]) {
+      const message = await isRefused('orders-eu', () => send(ATTACKER, 'POST', '/register', { ...json, claim }));
+      expect(message).toMatch(/^token:attacker may not change orders-eu\/orders-eu-1.*may: \['operate'\]/);
+    }
+  });
+
+  it('does not replace it by the id that its address gives', async () => {
+    const json = { service_name: 'orders-at', host: '10.0.0.2', port: 8080 };
+    expect((await send(OTHER_ORDERS, 'POST', '/register', json)).status).toBe(201);
+    await isRefused('orders-at', () => send(ATTACKER, 'POST', '/register', json));
+  });
+
+  it('does not say itself who owns what it registers', async () => {
+    const json = { service_name: 'orders-us', host: HOST, port: 8080, owner: 'token:billing' };
+    const { status, body } = await send(ATTACKER, 'POST', '/register', json);
+    expect([status, body.error.problems]).toEqual([400, [expect.objectContaining({ field: 'owner' })]]);
+  });
+
+  describe.each(['billing', 'orders-eu'])('and an instance of %s that another caller registered', (name) => {
+    it.each(CHANGES)('%s it not', async (_what, method, end, json) => {
+      await isRefused(name, () => send(ATTACKER, method, instance(name) + end, json));
+    });
+
+    it('deregisters it not by its generation', async () => {
+      const path = `${instance(name)}?generation=${generation[name]}`;
+      await isRefused(name, () => send(ATTACKER, 'DELETE', path));
+    });
+
+    it('renews it not among leases of its own', async () => {
+      const own = await register('orders-own', ATTACKER, '10.0.0.9');
+      const before = shown(name);
+      const leases = [
+        { service_name: name, instance_id: id(name), generation: generation[name] },
+        { service_name: 'orders-own', instance_id: id('orders-own'), generation: own },
+        { service_name: name, instance_id: id(name), generation: generation[name] },
+      ];
+      refusals.length = 0;
+      const { body } = await send(ATTACKER, 'POST', '/heartbeats', { leases });
+      expect(body).toEqual({ renewed: [false, true, false] });
+      expect(shown(name)).toBe(before);
+      expect(refusals).toMatchObject([{ action: 'operate', reason: 'not_owner', caller: 'token:attacker' }]);
+    });
+  });
+
+  it.each([
+    '/services/orders-eu%2f..%2fbilling/instances/billing-1',
+    '/services/orders-eu/..%2fbilling/instances/billing-1',
+    '/services/orders-us/instances/..%2f..%2f..%2fservices%2fbilling%2finstances%2fbilling-1',
+    '/services/%62illing/instances/billing-1',
+    '/services/orders-us/../billing/instances/billing-1',
+    '/services//billing/instances/billing-1',
+    '/services/billing%00/instances/billing-1',
+    '/services/billing;x=orders-eu/instances/billing-1',
+    '/SERVICES/billing/instances/billing-1',
+  ])('does not deregister billing by the path %s', async (path) => {
+    const before = shown('billing');
+    expect(await statusOf(rest.port, 'DELETE', `/service-discovery${path}`, ATTACKER)).not.toBe(500);
+    expect(shown('billing')).toBe(before);
+  });
+
+  it.each([
+    ['PUT', '/circuit-breakers/billing', { state: 'isolated' }],
+    ['PUT', '/circuit-breakers/orders-eu', { state: 'isolated' }],
+    ['GET', '/services/billing', undefined],
+    ['GET', '/discover/billing', undefined],
+    ['GET', '/explain/billing', undefined],
+    ['GET', '/pipeline/billing', undefined],
+    ['GET', '/services/billing/instances/billing-1/history', undefined],
+    ['GET', '/events', undefined],
+    ['GET', '/metrics', undefined],
+  ])('is refused %s %s', async (method, path, json) => {
+    await isRefused('billing', () => send(ATTACKER, method, path, json));
+  });
+
+  it('finds no other service in lists and the aggregated health', async () => {
+    const paths = ['/services', '/services/healthy', '/health/aggregated', '/health/aggregated?service=billing'];
+    for (const path of [...paths, '/circuit-breakers', '/ejections']) {
+      const { status, text } = await send(ATTACKER, 'GET', path);
+      expect(status).toBe(200);
+      expect(text).not.toContain('billing');
+    }
+    expect((await send(ATTACKER, 'GET', '/services')).text).toContain('orders-eu');
+    expect((await send(BILLING, 'GET', '/health/aggregated')).text).toContain('billing');
+  });
+
+  it('finds no other service in a watch, whether it names it or not', async () => {
+    const url = `${rest.origin}/service-discovery/watch`;
+    const readers = [
+      await EventReader.open(url, ATTACKER),
+      await EventReader.open(`${url}?services=billing,orders-eu`, ATTACKER),
+      await EventReader.open(url, ATTACKER, { services: ['billing', 'orders-eu'] }),
+    ];
+    for (const reader of readers) {
+      const { data } = (await reader.next())!;
+      expect(JSON.stringify(data)).toContain('orders-eu');
+      expect(JSON.stringify(data)).not.toContain('billing');
+    }
+    generation.billing = await register('billing', BILLING, '10.0.0.1');
+    generation['orders-eu'] = await register('orders-eu', OTHER_ORDERS, '10.0.0.2');
+    for (const reader of readers) {
+      expect((await reader.next())?.data).toMatchObject({ type: 'put', instance: { service_name: 'orders-eu' } });
+      await reader.close();
+    }
+  });
+
+  it('is not shown who owns an instance', async () => {
+    for (const path of ['/services', '/services/orders-eu', '/discover/orders-eu']) {
+      expect((await send(ATTACKER, 'GET', path)).text).not.toMatch(/"owner"|token:/);
+    }
+  });
+
+  it('does not touch what a process registered without the API', async () => {
+    await rest.registry.register({ serviceName: 'orders-in', instanceId: id('orders-in'), host: '10.0.0.3', port: 1 });
+    for (const [, method, end, json] of CHANGES) {
+      await isRefused('orders-in', () => send(ATTACKER, method, instance('orders-in') + end, json));
+    }
+  });
+
+  it('has no more rights from this machine than from elsewhere', async () => {
+    const { status, headers, body } = await send({}, 'DELETE', instance('billing'));
+    expect([status, body.error.code]).toEqual([401, 'UNAUTHORIZED']);
+    expect(headers['www-authenticate']).toMatch(/^Bearer /);
+    expect((await send(bearer('made-up'), 'DELETE', instance('billing'))).status).toBe(403);
+  });
+
+  it('is stopped while an operator and the shared token are not', async () => {
+    expect((await send(OPERATOR, 'PUT', `${instance('billing')}/status`, { status: 'maintenance' })).status).toBe(200);
+    expect((await send(OPERATOR, 'POST', '/register', { service_name: 'orders-x', host: HOST, port: 1 })).status).toBe(
+      403,
+    );
+    expect((await send(bearer('shared'), 'DELETE', instance('billing'))).status).toBe(204);
+    expect(shown('billing')).toEqual([]);
+  });
+});
+
+/** Sends a path as it stands, which other clients would tidy up. */
+function statusOf(port: number, method: string, path: string, headers: Record<string, string>): Promise<number> {
+  return new Promise((resolve, reject) => {
+    request({ port, method, path, headers, host: '127.0.0.1', agent: false }, (response) => {
+      response.resume();
+      resolve(response.statusCode ?? 0);
+    })
+      .on('error', reject)
+      .end();
+  });
+}
