@@ -282,7 +282,7 @@ function ttlOf({ ttl }: ServiceRegistration, fallbackMs: number): number {
 }
 
 /** The id of a registration: the one that it names, else one that its address makes. */
-export function instanceIdOf({ instanceId, host, port }: ServiceRegistration): string {
+function instanceIdOf({ instanceId, host, port }: ServiceRegistration): string {
   return instanceId ?? defaultInstanceId(withoutBrackets(host), port);
 }
 

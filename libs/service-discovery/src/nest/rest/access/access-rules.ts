@@ -36,13 +36,13 @@ export interface JwtAccess extends AccessRights {
 }
 
 /** Callers whose client certificate is a SPIFFE identity. */
-export interface SpiffeAccess extends AccessRights {
+interface SpiffeAccess extends AccessRights {
   /** Such as `spiffe://shop.internal/ns/prod/sa/*`; `*` stands for any characters except a slash. */
   readonly spiffe: string;
 }
 
 /** Callers with a client certificate for a subject. */
-export interface SubjectAccess extends AccessRights {
+interface SubjectAccess extends AccessRights {
   /** Attributes, all of which the subject has to have: `{ CN: 'orders', O: 'shop' }`; `*` as in `spiffe`. */
   readonly subject: Readonly<Record<string, string>>;
 }

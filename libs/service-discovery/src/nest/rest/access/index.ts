@@ -10,4 +10,3 @@ export { isLocalRequest, type PeerRequest } from './local-request.js';
 export { OwnedInstances } from './owned-instances.js';
 export { accessOf, type AccessQuestion, type Authorize, callerOf, type RequestAccess } from './request-access.js';
 export { Needs, Restricted } from './route-right.js';
-export { SharedToken } from './shared-token.js';
