@@ -528,6 +528,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
             state: 'closed',
             forced: null,
             failures: 0,
+            held_closed: false,
             window: null,
             state_age_ms: 0,
             probes: 0,
