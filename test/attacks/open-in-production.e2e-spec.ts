@@ -36,7 +36,7 @@ describe.each(PLATFORMS)('an API that strangers reach in production, on %s', (pl
     const failure: unknown = await app.listen(0, '0.0.0.0').catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(InvalidConfigurationError);
     const { message } = failure as Error;
-    expect(message).toContain('api.token: expected SERVICE_DISCOVERY_TOKEN, or api.guard');
+    expect(message).toContain('api.token: expected SERVICE_DISCOVERY_TOKEN, api.access or api.guard');
     const [, port] = /reach at 0\.0\.0\.0, port (\d+) \(preset production\)/.exec(message)!;
     expect(message).toMatch(/api: false, or listen on 127\.0\.0\.1/);
     const [refused] = (await once(connect(Number(port), '127.0.0.1'), 'error')) as [NodeJS.ErrnoException];

@@ -89,6 +89,8 @@ export class EventStreams implements BeforeApplicationShutdown {
       return;
     }
     raw.flushHeaders();
+    // While a body is unread, nothing tells that the reader has left.
+    raw.req.resume();
     const reader = new AbortController();
     const leave = (): void => reader.abort();
     raw.once('close', leave);
