@@ -30,6 +30,7 @@ export * from './snake-case.js';
 export * from './suggest.js';
 export * from './timer-wheel.js';
 export * from './tls-failure.js';
+export { spiffeIdOf } from './tls-identity.js';
 export * from './tls-options.js';
 export * from './validation.js';
 export * from './without-undefined.js';

@@ -7,6 +7,7 @@ export const OTHER_IDENTITY = 'ERR_TLS_CERT_IDENTITY';
 /** Stands for the name of the service that is connected to. */
 const SERVICE = '{service}';
 const SPIFFE = 'spiffe://';
+const URI = 'URI:';
 /** A trust domain and path segments, each of which may be or contain `*` or `{service}`. */
 const SPIFFE_PATTERN = /^spiffe:\/\/[a-z0-9._-]+(?:\/(?:[\w.*-]|\{service\})+)+$/;
 const DNS_PATTERN = /^(?=.{1,253}$)(?:[\w-]|\{service\})+(?:\.(?:[\w-]|\{service\})+)*$/;
@@ -42,11 +43,17 @@ export function identityCheck(
   };
 }
 
-/** An X.509-SVID has exactly one URI (SPIFFE, "X.509-SVID", 2). `*` is any text within a segment of the path. */
-function hasSpiffeId({ subjectaltname = '' }: PeerCertificate, pattern: string): boolean {
-  const ids = namesIn(subjectaltname).filter((name) => name.startsWith('URI:'));
+/** The SPIFFE id of a certificate. An X.509-SVID has exactly one URI (SPIFFE, "X.509-SVID", 2). */
+export function spiffeIdOf({ subjectaltname = '' }: Pick<PeerCertificate, 'subjectaltname'>): string | undefined {
+  const uris = namesIn(subjectaltname).filter((name) => name.startsWith(URI));
+  const id = uris.length === 1 ? uris[0]!.slice(URI.length) : '';
+  return id.startsWith(SPIFFE) ? id : undefined;
+}
+
+/** `*` is any text within a segment of the path. */
+function hasSpiffeId(certificate: PeerCertificate, pattern: string): boolean {
   const source = pattern.replaceAll('.', '\\.').replaceAll('*', '[\\w.-]+');
-  return ids.length === 1 && new RegExp(`^URI:${source}$`).test(ids[0]!);
+  return new RegExp(`^${source}$`).test(spiffeIdOf(certificate) ?? '');
 }
 
 /** By Node's own check, but for certificates that name a host only in their common name. */

@@ -1,4 +1,5 @@
 import { type PeerCertificate } from 'node:tls';
+import { spiffeIdOf } from '../../../common/index.js';
 import { type PeerRequest } from './local-request.js';
 import { matches } from './pattern.js';
 
@@ -23,7 +24,7 @@ export function readClientCertificate({ socket }: PeerRequest): CertificateIdent
   if (tls?.authorized !== true) return undefined;
   const { subject, subjectaltname } = tls.getPeerCertificate?.() ?? {};
   if (!subject) return undefined;
-  const spiffe = spiffeIdOf(subjectaltname ?? '');
+  const spiffe = spiffeIdOf({ subjectaltname });
   return { id: spiffe ?? subjectId(subject), spiffe, subject };
 }
 
@@ -36,18 +37,6 @@ export function hasAttributes(
     const value = Object.hasOwn(subject, name) ? subject[name] : undefined;
     return [value].flat().some((one) => typeof one === 'string' && matches(pattern, one));
   });
-}
-
-/** An X.509-SVID has exactly one URI (SPIFFE, "X.509-SVID", 2). */
-function spiffeIdOf(subjectaltname: string): string | undefined {
-  const uris = namesIn(subjectaltname).filter((name) => name.startsWith('URI:'));
-  const [uri = ''] = uris;
-  return uris.length === 1 && uri.startsWith('URI:spiffe://') ? uri.slice('URI:'.length) : undefined;
-}
-
-/** Node quotes names that contain a comma or a quote, so that they cannot pass for several. */
-function namesIn(subjectaltname: string): string[] {
-  return (subjectaltname.match(/(?:[^,"]|"(?:[^"\\]|\\.)*")+/g) ?? []).map((name) => name.trim());
 }
 
 /** Values are escaped, so that one attribute cannot pass for several. */

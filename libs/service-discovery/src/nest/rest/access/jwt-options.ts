@@ -1,4 +1,4 @@
-import { custom, type GivenOptionsOf, type Option, OptionGroup, type ResolvedOf } from '../../../common/index.js';
+import { custom, type GivenOptionsOf, OptionGroup, required, type ResolvedOf, text } from '../../../common/index.js';
 import { isLoopbackHost } from '../../../model/index.js';
 
 /** Signatures by a private key, which the registry cannot make itself. */
@@ -9,20 +9,18 @@ const ALGORITHMS = [
 
 export const JWT_OPTIONS = new OptionGroup('api.jwt', {
   /** The issuer's public keys: the `https:` URL of a JWK set, `http:` on this machine only, or the path of a file. */
-  jwks: required(
-    custom<string>({
-      range: 'a URL or a path',
-      read: (value, path, check) => {
-        if (!isKeySource(value))
-          check.problem(path, value, "an https: URL of the issuer's JWK set, or the path of a file");
-        return value as string;
-      },
-    }),
-  ),
+  jwks: required<string>({
+    range: 'a URL or a path',
+    read: (value, path, check) => {
+      if (!isKeySource(value))
+        check.problem(path, value, "an https: URL of the issuer's JWK set, or the path of a file");
+      return value as string;
+    },
+  }),
   /** Whose tokens are valid: their `iss`. */
-  issuer: required(text()),
+  issuer: text('a text'),
   /** For whom they have to be made out: their `aud`. */
-  audience: required(text()),
+  audience: text('a text'),
   /** The signatures that are valid, by the names of `alg`. */
   algorithms: custom<readonly string[]>({
     default: ['RS256', 'PS256', 'ES256', 'EdDSA'],
@@ -41,21 +39,7 @@ export interface JwtOptions extends GivenOptionsOf<typeof JWT_OPTIONS> {}
 
 export type ResolvedJwtOptions = ResolvedOf<typeof JWT_OPTIONS>;
 
-function text(): Option<string, string, 'default'> {
-  return custom<string>({
-    range: 'a text',
-    read: (value, path, check) => {
-      if (typeof value !== 'string' || value === '') check.problem(path, value, 'a text');
-      return value as string;
-    },
-  });
-}
-
-function required<Given, Value>(option: Option<Given, Value>): Option<Given, Value, 'required'> {
-  return { ...option, presence: 'required' };
-}
-
-/** Keys that come over an open network could be anybody's. */
+/** Keys that come in clear text over a network may be forged. */
 function isKeySource(value: unknown): boolean {
   if (typeof value !== 'string' || value === '') return false;
   if (!/^https?:/i.test(value)) return true;
