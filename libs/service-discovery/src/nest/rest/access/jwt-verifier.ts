@@ -1,4 +1,4 @@
-import type * as Jose from 'jose';
+import type * as Jose from 'jose' with { 'resolution-mode': 'import' };
 import { type Clock, messageOf } from '../../../common/index.js';
 import { type ResolvedJwtOptions } from './jwt-options.js';
 import { type FindKey, KeySet, KeysUnavailableError } from './key-set.js';

@@ -1,5 +1,5 @@
 import { readFile } from 'node:fs/promises';
-import { type createLocalJWKSet, type JSONWebKeySet } from 'jose';
+import type { createLocalJWKSet, JSONWebKeySet } from 'jose' with { 'resolution-mode': 'import' };
 import { type Clock, messageOf } from '../../../common/index.js';
 
 /** Keys that are older are read again, so that one that the issuer has withdrawn is no longer valid. */
