@@ -44,7 +44,7 @@ export interface FuzzReport {
   readonly goodFailures: readonly number[];
 }
 
-/** Sends random and mutated requests to an app in a process of its own. @throws if the process ends meanwhile */
+/** Sends random and mutated requests to an app in a process of its own. @throws if the process ends before */
 export async function runFuzz({ platform, requests, seed, timeLimitMs }: FuzzOptions): Promise<FuzzReport> {
   const built = await buildPackage({ name: 'fuzzed', type: 'module' });
   try {

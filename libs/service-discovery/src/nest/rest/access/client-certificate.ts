@@ -3,7 +3,7 @@ import { spiffeIdOf } from '../../../common/index.js';
 import { type PeerRequest } from './local-request.js';
 import { matches } from './pattern.js';
 
-/** Whom a client certificate is for. */
+/** The identity in a client certificate. */
 export interface CertificateIdentity {
   /** The SPIFFE ID, else the subject: `subject:CN=orders,O=shop`. */
   readonly id: string;

@@ -19,7 +19,7 @@ export const JWT_OPTIONS = new OptionGroup('api.jwt', {
   }),
   /** Whose tokens are valid: their `iss`. */
   issuer: text('a text'),
-  /** For whom they have to be made out: their `aud`. */
+  /** The audience that they have to be issued for: their `aud`. */
   audience: text('a text'),
   /** The signatures that are valid, by the names of `alg`. */
   algorithms: custom<readonly string[]>({
