@@ -65,7 +65,7 @@ async function importedPackages(): Promise<string[]> {
     if (!file.endsWith('.ts') || file.endsWith('.spec.ts')) continue;
     const source = await readFile(join(library, 'src', file), 'utf8');
     for (const [, specifier] of source.matchAll(
-      /(?:^(?:import|export|\}).*\bfrom\s+|\bimport\s*\(?\s*)'([^'.][^']*)'/gm,
+      /(?:^(?:import|export|\}).*\bfrom\s+|\bimport\s*\(?\s*)'([^'.\n][^'\n]*)'/gm,
     )) {
       if (specifier!.startsWith('node:') || builtinModules.includes(specifier!)) continue;
       names.add(/^(@[^/]+\/[^/]+|[^/]+)/.exec(specifier!)![1]!);
