@@ -201,6 +201,22 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
     expect((await send(BILLING, 'GET', '/health/aggregated')).text).toContain('billing');
   });
 
+  it('is told of no fault in a service that it may not read', async () => {
+    const json = {
+      service_name: 'orders-us',
+      instance_id: id('orders-us'),
+      host: HOST,
+      port: 1,
+      dependencies: ['payments'],
+    };
+    expect((await send(ATTACKER, 'POST', '/register', json)).status).toBe(201);
+    const faultsFor = async (caller: Record<string, string>): Promise<unknown> =>
+      (JSON.parse((await send(caller, 'GET', '/health/aggregated')).text) as { readonly faults: unknown }).faults;
+    expect(await faultsFor(OPERATOR)).toMatchObject([{ services: ['payments'] }]);
+    expect(await faultsFor(ATTACKER)).toEqual([]);
+    expect((await send(ATTACKER, 'DELETE', instance('orders-us'))).status).toBe(204);
+  });
+
   it('finds no other service in a watch, whether it names it or not', async () => {
     const url = `${rest.origin}/service-discovery/watch`;
     const readers = [

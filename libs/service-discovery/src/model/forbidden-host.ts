@@ -29,6 +29,7 @@ const METADATA_ADDRESSES: ReadonlySet<string> = new Set([
   '192.0.0.192',
   'fd00:ec2::254',
   'fd00:ec2::253',
+  'fd00:ec2::23',
   'fd00:ec2::123',
   'fd20:ce::254',
   'fd00:42::42',
@@ -146,6 +147,7 @@ function embeddedAddresses(address: Address): ipaddr.IPv4[] {
   const found: ipaddr.IPv4[] = [];
   if (bytes.slice(0, 12).every((byte) => byte === 0) && !loopback) found.push(at(12)); // IPv4-compatible
   if (startsWith(0, 0x64, 0xff, 0x9b)) found.push(at(12)); // NAT64
+  if (startsWith(0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff, 0, 0)) found.push(at(12)); // IPv4-translated (SIIT)
   if (startsWith(0x20, 0x02)) found.push(at(2)); // 6to4
   if (startsWith(0x20, 0x01, 0, 0)) found.push(at(12, 0xff)); // Teredo writes it inverted
   if (bytes[10] === 0x5e && bytes[11] === 0xfe) found.push(at(12)); // ISATAP

@@ -30,6 +30,7 @@ describe('findForbiddenHost', () => {
     'FE80::1%eth0',
     '[fe80::1%25eth0]',
     'febf::1',
+    '::ffff:0:169.254.169.254',
   ])('rejects the link-local address spelled %s', (host) => {
     expect(findForbiddenHost(host)).toBe('a link-local address');
   });
@@ -39,6 +40,7 @@ describe('findForbiddenHost', () => {
     '0x646464c8',
     '168.63.129.16',
     'fd00:ec2::254',
+    'fd00:ec2::23',
     'fd00:0ec2:0:0:0:0:0:0254',
     'metadata',
     'METADATA',

@@ -31,7 +31,7 @@ import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { ageHeader } from './age.js';
-import { accessOf, ApiGuard, callerOf, Needs, OwnedInstances } from './access/index.js';
+import { accessOf, ApiGuard, Needs, OwnedInstances } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { toCriteria } from './dto/criteria.query.js';
 import { type DiscoverQuery } from './dto/discover.query.js';
@@ -63,6 +63,7 @@ import {
   instanceWithoutData,
   listWithoutData,
   type ListRules,
+  readableHealth,
   type ServiceListView,
   serviceWithoutData,
   type ServiceView,
@@ -137,7 +138,7 @@ export class ServiceDiscoveryController {
     const registration = toRegistration(body);
     const access = accessOf(request);
     const asked = toInstance(registration, { ttlMs: 0, now: 0 });
-    await access.assertMayRegister(asked, await this.instances.find(asked));
+    await access.assertMayRegister(asked, await this.instances.toReplace(access, asked));
     const { instance, lease, replaced } = await this.limits.admit(request, asked, () =>
       this.registry.register(registration, {
         // A client that registers over HTTP sends the heartbeats, if there are to be any.
@@ -311,7 +312,9 @@ export class ServiceDiscoveryController {
     @Req() request: object,
     @Res() response: unknown,
   ): AggregatedHealthView {
-    const health = this.aggregator.getAggregatedHealth(this.readable(request, toSelection(query)));
+    const access = accessOf(request);
+    const all = this.aggregator.getAggregatedHealth(this.readable(request, toSelection(query)));
+    const health = access.readsEverything ? all : readableHealth(all, (name) => access.mayRead(name));
     const view = toAggregatedHealthView(health, toPage(query, this.limits.pageSize));
     return this.answer(response, 200, isStranger(request) ? healthWithoutData(view) : view);
   }
@@ -366,7 +369,7 @@ export class ServiceDiscoveryController {
 
 /** Whether health data is kept from the sender of a request. */
 function isStranger(request: object): boolean {
-  return callerOf(request) === undefined;
+  return accessOf(request).isStranger;
 }
 
 function toKeyView({ serviceName, instanceId }: InstanceKey): { service_name: string; instance_id: string } {

@@ -19,6 +19,16 @@ export class OwnedInstances {
   }
 
   /**
+   * What a registration would replace. While the registry is unreachable, an id that looks free may be another caller's.
+   * @throws RegistryUnavailableError
+   */
+  async toReplace(access: RequestAccess, key: InstanceKey): Promise<ServiceInstance | undefined> {
+    const instance = await this.find(key);
+    if (!instance && !access.mayOperateOn(key.serviceName)) this.assertConnected(key);
+    return instance;
+  }
+
+  /**
    * @param generation the one that the request names
    * @returns what to bind the change to; undefined where nothing of the caller's is there
    * @throws AccessError unless the caller may change it; RegistryUnavailableError
@@ -33,11 +43,8 @@ export class OwnedInstances {
       await access.assertMayChange(instance);
       return this.isOf(instance, generation) ? { generation: instance.generation } : undefined;
     }
-    if (this.registry.snapshot.connected) return undefined;
-    throw new RegistryUnavailableError('The registry is unreachable, and this instance is not in the last snapshot', {
-      service: key.serviceName,
-      instanceId: key.instanceId,
-    });
+    this.assertConnected(key);
+    return undefined;
   }
 
   /** Of each lease, whether the caller may renew it. @throws RegistryUnavailableError */
@@ -51,6 +58,14 @@ export class OwnedInstances {
         return access.isAuthorized('register', instance);
       }),
     );
+  }
+
+  private assertConnected({ serviceName, instanceId }: InstanceKey): void {
+    if (this.registry.snapshot.connected) return;
+    throw new RegistryUnavailableError('The registry is unreachable, and this instance is not in the last snapshot', {
+      service: serviceName,
+      instanceId,
+    });
   }
 
   private isOf(instance: ServiceInstance, generation: number | undefined): boolean {

@@ -60,6 +60,11 @@ export class RequestAccess {
     return this.identified?.caller;
   }
 
+  /** Whether no credential gives the sender any right, so that it may only read, where reads are open. */
+  get isStranger(): boolean {
+    return this.identified === undefined || this.identified.rights.areNone;
+  }
+
   get readsEverything(): boolean {
     return this.rights.mayEverywhere('read');
   }

@@ -25,6 +25,7 @@ export {
 } from './health-view.js';
 export { toInstanceView } from './instance-view.js';
 export { type PatternView, toPatternView } from './pattern-view.js';
+export { readableHealth } from './readable-health.js';
 export {
   findListed,
   type ListedInstanceView,
