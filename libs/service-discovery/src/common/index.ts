@@ -22,6 +22,7 @@ export * from './outcome.js';
 export * from './parse-leniently.js';
 export * from './plain-object.js';
 export * from './random.js';
+export * from './read-up-to.js';
 export * from './reconnect-delay.js';
 export * from './service-tls.js';
 export * from './shared-token.js';

@@ -2,6 +2,7 @@ import { Pool, type Dispatcher } from 'undici';
 import {
   messageOf,
   raceAbort,
+  readUpTo,
   RegistryUnavailableError,
   ServiceDiscoveryError,
   ServiceTls,
@@ -155,15 +156,10 @@ export class RegistryHttp {
 
 /** Stops reading, and closes the connection, where a body is longer. */
 async function readJson({ body }: OpenAnswer, mostBytes: number): Promise<unknown> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of body as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > mostBytes) return undefined;
-    chunks.push(chunk);
-  }
+  const bytes = await readUpTo(body, mostBytes);
+  if (!bytes) return undefined;
   try {
-    return JSON.parse(new TextDecoder().decode(Buffer.concat(chunks)));
+    return JSON.parse(new TextDecoder().decode(bytes));
   } catch {
     return undefined;
   }

@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { createLocalJWKSet, JSONWebKeySet } from 'jose' with { 'resolution-mode': 'import' };
-import { type Clock, messageOf } from '../../../common/index.js';
+import { type Clock, messageOf, readUpTo } from '../../../common/index.js';
 
 /** Keys that are older are read again, so that one that the issuer has withdrawn is no longer valid. */
 const MAX_AGE_MS = 600_000;
@@ -77,20 +77,11 @@ export class KeySet {
       // A redirect could lead from the issuer to anywhere.
       const response = await fetch(this.source, { redirect: 'error', signal: stop.signal });
       if (!response.ok) throw new Error(`status ${response.status}`);
-      return await textOf(response);
+      const bytes = await readUpTo(response.body ?? [], MAX_BYTES);
+      if (!bytes) throw new Error(`it is longer than ${MAX_BYTES} bytes`);
+      return bytes.toString('utf8');
     } finally {
       timer.cancel();
     }
   }
-}
-
-async function textOf({ body }: Response): Promise<string> {
-  const chunks: Uint8Array[] = [];
-  let length = 0;
-  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
-    length += chunk.length;
-    if (length > MAX_BYTES) throw new Error(`it is longer than ${MAX_BYTES} bytes`);
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString('utf8');
 }
