@@ -1,5 +1,5 @@
 import { type CanActivate, type Type } from '@nestjs/common';
-import { assertOptions, InvalidConfigurationError, type Problem, readTokens, TOKENS_RULE } from '../../common/index.js';
+import { assertOptions, OptionValidator, readTokens, TOKENS_RULE, withoutUndefined } from '../../common/index.js';
 import { type AllowedHosts, HostPolicy } from '../../model/index.js';
 import { type AccessRule, findAccessProblems } from './access/access-rules.js';
 import { JWT_OPTIONS, type JwtOptions } from './access/jwt-options.js';
@@ -119,50 +119,35 @@ const PATH_PATTERN = /^[A-Za-z0-9._~-]+(?:\/[A-Za-z0-9._~-]+)*$/;
  */
 export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api'): ApiOptions {
   assertOptions(path, options);
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  const resolved: ApiOptions = { ...DEFAULT_API_OPTIONS, ...(Object.fromEntries(given) as Partial<ApiOptions>) };
-  const problems: Problem[] = [];
-  const check = (name: keyof ApiOptions, expected: string, ok: (value: unknown) => boolean): void => {
-    const value: unknown = resolved[name];
-    if (!ok(value)) problems.push({ path: `${path}.${name}`, value, expected });
-  };
-  const gather = (inner: () => unknown): void => {
-    try {
-      inner();
-    } catch (error) {
-      if (!(error instanceof InvalidConfigurationError)) throw error;
-      problems.push(...error.problems);
-    }
+  const resolved: ApiOptions = { ...DEFAULT_API_OPTIONS, ...withoutUndefined(options) };
+  const check = new OptionValidator(path);
+  const expect = (name: keyof ApiOptions, expected: string, ok: (value: unknown) => boolean): void => {
+    if (!ok(resolved[name])) check.problem(name, resolved[name], expected);
   };
   const isPath = (value: unknown): boolean => typeof value === 'string' && PATH_PATTERN.test(value);
-  check('path', 'a path such as "service-discovery", without slashes at its ends', isPath);
-  check(
+  expect('path', 'a path such as "service-discovery", without slashes at its ends', isPath);
+  expect(
     'healthPath',
     'a path such as "health", without slashes at its ends, or false',
     (value) => value === false || isPath(value),
   );
-  for (const name of ['guardReads', 'swagger'] as const)
-    check(name, 'true or false', (value) => typeof value === 'boolean');
-  check('checkTargets', '"own" or "any"', (value) => value === 'own' || value === 'any');
-  const isNumber = (value: unknown): boolean =>
-    Number.isInteger(value) && (value as number) >= 1 && (value as number) <= 100_000;
+  for (const name of ['guardReads', 'swagger'] as const) check.boolean(name, resolved[name]);
+  expect('checkTargets', '"own" or "any"', (value) => value === 'own' || value === 'any');
   for (const name of ['maxEventReaders', 'maxWatches'] as const)
-    check(name, 'a whole number from 1 to 100000', isNumber);
-  check('guard', 'a guard: a class or an object with canActivate()', (value) => value === undefined || isGuard(value));
-  if (resolved.token !== undefined && !readTokens(resolved.token)) {
-    problems.push({ path: `${path}.token`, value: '***', expected: TOKENS_RULE });
-  }
-  gather(() => API_LIMIT_OPTIONS.resolve(resolved.limits, `${path}.limits`));
-  problems.push(...findAccessProblems(resolved.access, `${path}.access`, resolved));
-  check('authorize', 'a function', (value) => value === undefined || typeof value === 'function');
+    check.number(name, resolved[name], { min: 1, max: 100_000, integer: true });
+  expect('guard', 'a guard: a class or an object with canActivate()', (value) => value === undefined || isGuard(value));
+  if (resolved.token !== undefined && !readTokens(resolved.token)) check.problem('token', '***', TOKENS_RULE);
+  check.gather(() => API_LIMIT_OPTIONS.resolve(resolved.limits, check.pathOf('limits')));
+  check.problems.push(...findAccessProblems(resolved.access, check.pathOf('access'), resolved));
+  check.optionalFunction('authorize', resolved.authorize);
   if (resolved.jwt !== undefined) {
     const rules = resolved.access ?? resolved.authorize;
-    check('jwt', 'api.access or api.authorize beside it, which say what holders may do', () => rules !== undefined);
-    gather(() => JWT_OPTIONS.resolve(resolved.jwt, `${path}.jwt`));
+    expect('jwt', 'api.access or api.authorize beside it, which say what holders may do', () => rules !== undefined);
+    check.gather(() => JWT_OPTIONS.resolve(resolved.jwt, check.pathOf('jwt')));
   }
-  problems.push(...findDecoratorProblems(resolved.decorators, `${path}.decorators`));
-  gather(() => new HostPolicy(resolved.allowedHosts, `${path}.allowedHosts`));
-  if (problems.length > 0) throw new InvalidConfigurationError(problems);
+  check.problems.push(...findDecoratorProblems(resolved.decorators, check.pathOf('decorators')));
+  check.gather(() => new HostPolicy(resolved.allowedHosts, check.pathOf('allowedHosts')));
+  check.throwIfAny();
   return resolved;
 }
 
