@@ -19,7 +19,7 @@ import { type Identified, type InvalidCredential } from './callers.js';
 import { findRemoteSign, type PeerRequest } from './local-request.js';
 import { type RequestAccess, setAccess } from './request-access.js';
 import { Rights } from './rights.js';
-import { isOpenRead, rightOf } from './route-right.js';
+import { isOpenRead, rightOf, type RouteRight } from './route-right.js';
 
 type ApiRequest = PeerRequest & {
   readonly method: string;
@@ -71,7 +71,8 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     asked.add(request);
     restoreHeaders(request);
     const isOpen = !this.api.guardReads && isOpenRead(request.method, context);
-    const { action } = rightOf(request.method, context);
+    const right = rightOf(request.method, context);
+    const { action } = right;
     let found = await this.identify(request, context.getClass());
     const isKnown = found && !('error' in found) && found.caller !== GUARD_CALLER;
     if (this.guard && !isKnown && !isOpen) {
@@ -89,7 +90,7 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     const identified = found && 'caller' in found ? found : undefined;
     const access = this.access.accessOf(identified, request, isOpen);
     setAccess(request, access);
-    await this.assertMay(access, request, context);
+    await this.assertMay(access, right, request.params);
     return true;
   }
 
@@ -113,9 +114,11 @@ export class ApiGuard implements CanActivate, OnModuleInit {
   }
 
   /** What a body names is checked once it is read. */
-  private async assertMay(access: RequestAccess, request: ApiRequest, context: ExecutionContext): Promise<void> {
-    const { action, everywhere } = rightOf(request.method, context);
-    const { name: serviceName, id: instanceId } = request.params ?? {};
+  private async assertMay(
+    access: RequestAccess,
+    { action, everywhere }: RouteRight,
+    { name: serviceName, id: instanceId }: NonNullable<ApiRequest['params']> = {},
+  ): Promise<void> {
     if (action === 'register') return access.assertMayWrite(serviceName);
     if (everywhere) access.assertMayEverywhere(action);
     await access.assertMay(action, { serviceName, instanceId });

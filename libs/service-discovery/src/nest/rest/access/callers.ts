@@ -71,12 +71,14 @@ export class Callers {
   private async byBearer(bearer: string): Promise<Shown> {
     const { jwt, rules } = this.deps;
     if (this.shared && this.shared.indexOf(bearer) >= 0) return { caller: SHARED_TOKEN_CALLER, rights: Rights.all };
-    const known = this.tokens.filter(({ token }) => token.indexOf(bearer) >= 0);
+    const known = this.tokens.flatMap(({ rule, token, ids }) => {
+      const id = ids[token.indexOf(bearer)];
+      return id === undefined ? [] : [{ rule, id, ids }];
+    });
     const [first] = known;
     if (first) {
-      const id = first.ids[first.token.indexOf(bearer)]!;
       const rights = new Rights(known.map(({ rule }) => rule));
-      return { caller: { kind: 'token', id }, formerIds: first.ids, rights };
+      return { caller: { kind: 'token', id: first.id }, formerIds: first.ids, rights };
     }
     if (jwt && isJwt(bearer)) return this.byJwt(jwt, bearer);
     if (rules) return { invalid: WRONG_CREDENTIAL };

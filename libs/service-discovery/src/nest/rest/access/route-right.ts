@@ -6,7 +6,7 @@ const RESTRICTED = Symbol('nest-service-discovery:restricted');
 /** Requests that change nothing. */
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 
-interface RouteRight {
+export interface RouteRight {
   readonly action: ApiRight;
   /** Whether the right is needed in all services. */
   readonly everywhere: boolean;
