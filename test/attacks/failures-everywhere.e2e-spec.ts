@@ -1,8 +1,6 @@
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { MemoryRegistryStore, ServiceCommunicator, ServiceRegistry } from 'nest-service-discovery';
-import { UndiciTransport } from 'nest-service-discovery/core';
+import { ServiceCommunicator } from 'nest-service-discovery';
+import { CalledService } from '../support/called-service.js';
 import { printP99 } from '../support/good-clients.js';
 
 const INSTANCES = 4;
@@ -10,36 +8,18 @@ const ATTACKERS = 20;
 const ATTACKS = 2_000;
 
 describe('a user whose requests fail at every instance', () => {
-  const store = new MemoryRegistryStore();
-  const registry = new ServiceRegistry(store);
-  const transport = new UndiciTransport();
-  const servers: Server[] = [];
+  let search: CalledService;
 
   beforeAll(async () => {
-    await registry.start();
-    for (let index = 0; index < INSTANCES; index++) {
-      const server = createServer(({ url }, response) => {
-        response.writeHead(url === '/crashes' ? 500 : 200).end('{}');
-      });
-      servers.push(server);
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      const { port } = server.address() as AddressInfo;
-      await registry.register({ serviceName: 'search', host: '127.0.0.1', port }, { heartbeat: 'manual' });
-    }
+    search = await CalledService.start('search', INSTANCES, ({ url }, response) => {
+      response.writeHead(url === '/crashes' ? 500 : 200).end('{}');
+    });
   });
 
-  afterAll(async () => {
-    await transport.close();
-    await registry.close();
-    await store.close();
-    for (const server of servers) {
-      server.closeAllConnections();
-      server.close();
-    }
-  });
+  afterAll(() => search.close());
 
   it('opens half of the circuits at most, and other users are answered', async () => {
-    const communicator = new ServiceCommunicator({ registry, transport }, { retry: false });
+    const communicator = new ServiceCommunicator(search, { retry: false });
     let attacked = 0;
     const attack = async (): Promise<void> => {
       while (attacked++ < ATTACKS) {

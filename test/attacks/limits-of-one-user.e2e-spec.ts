@@ -1,46 +1,23 @@
-import { createServer, type Server } from 'node:http';
-import { type AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { MemoryRegistryStore, ServiceCommunicator, ServiceRegistry } from 'nest-service-discovery';
-import { type CommunicatorDefaults, UndiciTransport } from 'nest-service-discovery/core';
+import { ServiceCommunicator } from 'nest-service-discovery';
+import { type CommunicatorDefaults } from 'nest-service-discovery/core';
+import { CalledService } from '../support/called-service.js';
 
 const ATTACKS = 40;
 
 describe('a user who is over a limit of his own', () => {
-  let servers: Server[];
-  let store: MemoryRegistryStore;
-  let registry: ServiceRegistry;
-  let transport: UndiciTransport;
+  let search: CalledService;
   let attempts: number;
 
   beforeEach(async () => {
     attempts = 0;
-    store = new MemoryRegistryStore();
-    registry = new ServiceRegistry(store);
-    transport = new UndiciTransport();
-    await registry.start();
-    servers = [1, 2].map(() =>
-      createServer(({ headers }, response) => {
-        attempts++;
-        response.writeHead(Number(headers['x-answer'] ?? 200)).end('{}');
-      }),
-    );
-    for (const server of servers) {
-      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-      const { port } = server.address() as AddressInfo;
-      await registry.register({ serviceName: 'search', host: '127.0.0.1', port }, { heartbeat: 'manual' });
-    }
+    search = await CalledService.start('search', 2, ({ headers }, response) => {
+      attempts++;
+      response.writeHead(Number(headers['x-answer'] ?? 200)).end('{}');
+    });
   });
 
-  afterEach(async () => {
-    await transport.close();
-    await registry.close();
-    await store.close();
-    for (const server of servers) {
-      server.closeAllConnections();
-      server.close();
-    }
-  });
+  afterEach(() => search.close());
 
   async function attack(communicator: ServiceCommunicator, status: number): Promise<void> {
     for (let call = 0; call < ATTACKS; call++) {
@@ -49,7 +26,7 @@ describe('a user who is over a limit of his own', () => {
     }
   }
   const communicatorWith = (defaults: CommunicatorDefaults): ServiceCommunicator =>
-    new ServiceCommunicator({ registry, transport }, { serviceCircuitBreaker: {}, ...defaults });
+    new ServiceCommunicator(search, { serviceCircuitBreaker: {}, ...defaults });
   const statesOf = (communicator: ServiceCommunicator): Set<string> =>
     new Set(communicator.circuitBreakers().map(({ state }) => state));
 
