@@ -24,9 +24,9 @@ beforeAll(async () => {
 }, BUILD_TIMEOUT_MS);
 afterAll(() => built.remove());
 
-/** Returns the output. @param words the program below `bench`, and its arguments */
-async function bench(...[program = '', ...args]: string[]): Promise<string> {
-  return (await exec(process.execPath, [join(built.consumer, program), ...args], { cwd: built.consumer })).stdout;
+/** `npm run bench -- <args>`. Returns the output. */
+async function bench(...args: string[]): Promise<string> {
+  return (await exec(process.execPath, [join(built.consumer, 'main.js'), ...args], { cwd: built.consumer })).stdout;
 }
 
 describe('npm run bench', () => {
@@ -34,7 +34,7 @@ describe('npm run bench', () => {
     'gets figures of every contender whose program is there, and writes all of them down',
     async () => {
       const file = join(built.consumer, 'calls.json');
-      const printed = await bench('calls/main.js', '--quick', '--scenario', 'c1', '--json', file);
+      const printed = await bench('--quick', '--scenario', 'c1', '--json', file);
       const { results } = JSON.parse(await readFile(file, 'utf8')) as { results: readonly ScenarioResult[] };
       expect(results.map(({ scenario }) => scenario.name)).toEqual(['c1']);
       const [{ lanes }] = results as [ScenarioResult];
@@ -49,7 +49,7 @@ describe('npm run bench', () => {
   it(
     'profiles, and tells our own functions from the others',
     async () => {
-      const printed = await bench('calls/main.js', 'profile', '--quick', '--only', 'ours');
+      const printed = await bench('profile', '--quick', '--only', 'ours');
       expect(printed).toMatch(/heaviest of this library[^]*communicator\/call\/[^]*heaviest of the others/);
     },
     RUN_TIMEOUT_MS,
@@ -65,7 +65,7 @@ function isNotInstalled({ lane, missing }: LaneResult): boolean {
   return /nginx|haproxy/.test(lane.contender) && missing?.includes('is not installed') === true;
 }
 
-describe('npm run bench:micro', () => {
+describe('npm run bench -- micro', () => {
   it.each([...SUBJECTS])('makes every step of "%s"', async (_, load) => {
     const subject: MicroSubject = await load();
     try {
@@ -77,15 +77,15 @@ describe('npm run bench:micro', () => {
   });
 
   it('measures in a process of its own, including allocations', async () => {
-    const printed = await bench('micro/main.js', '--rounds', '1', '--only', 'budget');
+    const printed = await bench('micro', '--rounds', '1', '--only', 'budget');
     expect(printed).toMatch(/^budget .*\n-.*\n\S.* \d+(\.\d+)? ns /m);
   });
 });
 
-describe('npm run bench:health', () => {
+describe('npm run bench -- health', () => {
   it('checks every instance in every interval', async () => {
     const printed = await bench(
-      ...['health/main.js', '--instances', '60', '--services', '3', '--interval', '1', '--intervals', '3'],
+      ...['health', '--instances', '60', '--services', '3', '--interval', '1', '--intervals', '3'],
     );
     const rows = [...printed.matchAll(/^(\d) +(\d+) +(\d+) /gm)].map(([, ...cells]) => cells.map(Number));
     expect(rows.map(([interval, , failed]) => [interval, failed])).toEqual([
@@ -97,11 +97,11 @@ describe('npm run bench:health', () => {
   });
 });
 
-describe('npm run bench:import', () => {
+describe('npm run bench -- import', () => {
   it.each([[[]], [['--require']]])(
     'compares the package and its parts with Nest (%j)',
     async (how) => {
-      const printed = await bench('import/main.js', '--rounds', '1', ...how);
+      const printed = await bench('import', '--rounds', '1', ...how);
       expect(printed).toContain(how.length > 0 ? ', require(): ' : ', import: ');
       const ratios = [...printed.matchAll(/^.* (\d+\.\d\d) \(/gm)].map(([, ratio]) => Number(ratio));
       expect(ratios).toHaveLength(10);
@@ -113,16 +113,17 @@ describe('npm run bench:import', () => {
 
 describe('a wrong argument', () => {
   it.each([
-    [['calls/main.js', '--rouns', '3'], "Unknown option '--rouns'"],
-    [['calls/main.js', '--scenario', 'c64,c2'], '--scenario: c2 is none of c64, c1, '],
-    [['calls/main.js', '--only', 'axios'], '--only: axios is none of undici, '],
-    [['calls/main.js', 'profiel'], 'profiel: the one word that there is beside options is profile'],
-    [['calls/main.js', 'profile', '--json', 'x'], '--json: a profile is printed, and not written'],
-    [['micro/main.js', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
-    [['micro/main.js', '--only', 'x'], '--only: expected a part of one of pick round_robin, '],
-    [['health/main.js', '--interval', '1.5'], '--interval: expected a whole number of 1 or more, but got "1.5"'],
-    [['import/main.js', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
-    [['registry/main.js', 'costs'], 'costs: the one word that there is is cost'],
+    [['--rouns', '3'], "Unknown option '--rouns'"],
+    [['calls', '--scenario', 'c64,c2'], '--scenario: c2 is none of c64, c1, '],
+    [['--only', 'axios'], '--only: axios is none of undici, '],
+    [['calls', 'profiel'], 'profiel: the one word that there is beside options is profile'],
+    [['profile', '--json', 'x'], '--json: a profile is printed, and not written'],
+    [['micro', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
+    [['micro', '--only', 'x'], '--only: expected a part of one of pick round_robin, '],
+    [['health', '--interval', '1.5'], '--interval: expected a whole number of 1 or more, but got "1.5"'],
+    [['import', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
+    [['servings'], 'servings: expected one of calls, registry, '],
+    [['registry', 'costs'], 'costs: the one word that there is is cost'],
   ])('%j is reported in one line before anything starts', async (words, told) => {
     const failure = (await bench(...words).catch((error: unknown) => error)) as { code: number; stderr: string };
     expect(failure).toMatchObject({ code: 2, stderr: expect.stringContaining(told) as unknown });
