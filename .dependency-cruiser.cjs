@@ -9,7 +9,7 @@ const rows = [
   ['registry'],
   ['health'],
   ['communicator'],
-  ['observability'],
+  ['observability', 'client'],
   ['nest'],
   ['testing', 'cli'],
 ];

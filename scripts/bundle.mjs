@@ -11,7 +11,8 @@ const ENTRIES = ['index', 'axios', 'core', 'testing', 'cli/main'];
 const SHARED = [
   {
     name: 'core',
-    folders: /^(core|common|model|resilience|balancing|store|transport|registry|health|communicator|observability)\b/,
+    folders:
+      /^(core|common|model|resilience|balancing|store|transport|registry|health|communicator|observability|client)\b/,
   },
   { name: 'nest', folders: /^nest\b(?!.axios\b)/ },
 ];

@@ -1,4 +1,5 @@
 import { Controller, Get, Inject, Param, Put, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import { type CallsView, type CircuitBreakerBody, type CircuitCommandView } from '../../client/index.js';
 import { ServiceNotFoundError } from '../../common/index.js';
 import { type CircuitCommand, ServiceCommunicator } from '../../communicator/index.js';
 import { type Tier } from '../../model/index.js';
@@ -12,8 +13,6 @@ import { CircuitBody, ExplainParams } from './params.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
 import {
-  type CallsView,
-  type CircuitBreakerBody,
   type PatternView,
   toCircuitBreakerBody,
   toEjectionBody,
@@ -21,15 +20,6 @@ import {
   toPatternView,
   toStageBody,
 } from './views/index.js';
-
-/** The answer to an operator's word on a circuit. */
-export interface CircuitCommandView {
-  readonly service_name: string;
-  /** Null where it is about the service as a whole. */
-  readonly instance_id: string | null;
-  /** `isolated` and `closed` hold the circuit there; with `automatic` it goes by its calls. */
-  readonly state: CircuitCommand;
-}
 
 /** The part of the REST API about the calls that this process makes: how they are protected, and why they go where they go. */
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })

@@ -19,9 +19,4 @@ export { REST_CONTROLLERS, restControllers, restProviders } from './rest-api.js'
 export { HiddenFromSwagger, ShowInSwagger } from './swagger.js';
 export { ServiceDiscoveryController } from './service-discovery.controller.js';
 export type * as RestViews from './rest-views.js';
-export {
-  type HealthCountsView,
-  type RegistryHealthView,
-  toHealthCountsView,
-  toRegistryHealthView,
-} from './views/index.js';
+export { toHealthCountsView, toRegistryHealthView } from './views/index.js';

@@ -13,17 +13,18 @@ import {
   VERSION_NEUTRAL,
 } from '@nestjs/common';
 import { isStrategyName, LoadBalancingStrategy, type StrategyName } from '../../balancing/index.js';
+import {
+  type AggregatedHealthView,
+  type HeartbeatView,
+  type HistoryView,
+  type RegisteredView,
+  type ServiceListView,
+  type ServiceView,
+  type StatusView,
+} from '../../client/index.js';
 import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator, type HealthSelection } from '../../health/index.js';
-import {
-  baseUrlOf,
-  type InstanceKey,
-  type InstanceStatus,
-  type LeaseKind,
-  type OperatorStatus,
-  type ServiceInstance,
-  toInstance,
-} from '../../model/index.js';
+import { baseUrlOf, type InstanceKey, type ServiceInstance, toInstance } from '../../model/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
 import { LeaseChoice } from '../lease-choice.js';
@@ -56,49 +57,19 @@ import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
 import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
-  type AggregatedHealthView,
   findListed,
   healthWithoutData,
-  type HistoryView,
   instanceWithoutData,
   listWithoutData,
   type ListRules,
   readableHealth,
-  type ServiceListView,
   serviceWithoutData,
-  type ServiceView,
   toAggregatedHealthView,
   toHistoryView,
   toInstanceView,
   toServiceListView,
   toServiceView,
 } from './views/index.js';
-
-/** The answer to a registration. */
-export interface RegisteredView {
-  readonly service_name: string;
-  readonly instance_id: string;
-  /** Proves, where it is sent with a heartbeat or a deregistration, that the sender is the one who registered last. */
-  readonly generation: number;
-  readonly base_url: string;
-  readonly status: InstanceStatus;
-  /** Seconds until the registration ends, unless it is renewed. */
-  readonly ttl: number;
-  /** What renews it: heartbeats, or the health checks that the instance passes. */
-  readonly lease: LeaseKind;
-}
-
-/** The answer to a heartbeat that came in time. */
-export type HeartbeatView = Omit<RegisteredView, 'base_url'>;
-
-/** The answer to an operator's status. */
-export interface StatusView {
-  readonly service_name: string;
-  readonly instance_id: string;
-  /** The effective status. */
-  readonly status: InstanceStatus;
-  readonly operator_status: OperatorStatus;
-}
 
 /**
  * The REST API: registration, discovery, lists, aggregated health. JSON in snake_case, times in ISO 8601, lengths of

@@ -1,13 +1,9 @@
+import { type HealthCountsView, type RegistryHealthView } from '../../client/index.js';
 import { Inject, Injectable } from '@nestjs/common';
 import { type HealthIndicatorResult } from '@nestjs/terminus';
 import { type AggregatedStatus, HealthAggregator, type HealthSelection } from '../../health/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
-import {
-  type HealthCountsView,
-  type RegistryHealthView,
-  toHealthCountsView,
-  toRegistryHealthView,
-} from '../rest/index.js';
+import { toHealthCountsView, toRegistryHealthView } from '../rest/index.js';
 import { HealthIndicators } from './health-indicators.js';
 
 /** Which services a check covers, by default all, and how their outage counts. */

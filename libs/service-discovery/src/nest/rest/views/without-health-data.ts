@@ -1,6 +1,5 @@
+import { type AggregatedHealthView, type ServiceListView, type ServiceView } from '../../../client/index.js';
 import { type InstanceBody } from '../../../store/index.js';
-import { type AggregatedHealthView } from './health-view.js';
-import { type ServiceListView, type ServiceView } from './service-view.js';
 
 /*
  * Views for readers who may not write: health data is internal JSON, which the checking process reads on behalf of the
