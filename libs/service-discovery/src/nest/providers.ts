@@ -33,7 +33,7 @@ import {
 import { type Transport, UndiciTransport } from '../transport/index.js';
 import { atStart } from './at-start.js';
 import { AxiosTransport, findHttpService } from './axios-transport/index.js';
-import { currentDeadline, DeadlineHook, DeadlineTrust } from './deadline/index.js';
+import { currentDeadline, DeadlineTrust, IncomingHook } from './incoming/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
 import { LeaseChoice } from './lease-choice.js';
@@ -132,7 +132,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     useFactory: createPolicies,
   },
   { provide: DeadlineTrust, inject: [OPTIONS_IN_FORCE], useFactory: createDeadlineTrust },
-  DeadlineHook,
+  IncomingHook,
   RegistryPlace,
   ServiceReadiness,
   LeaseChoice,

@@ -14,7 +14,7 @@ import { ServiceCommunicator } from '../communicator/index.js';
 import { atStart } from './at-start.js';
 import { asyncOptionsProviders, type ServiceDiscoveryAsyncOptions } from './async-options.js';
 import { BundledRoutesModule } from './bundled-routes.module.js';
-import { DeadlineHook } from './deadline/index.js';
+import { IncomingHook } from './incoming/index.js';
 import { isServiceClient } from './decorators/index.js';
 import { ShutdownStartModule } from './lifecycle/index.js';
 import {
@@ -45,7 +45,7 @@ export class ServiceDiscoveryModule implements NestModule {
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
     // A bare import of the class has no providers. Wrong options are reported by those that need them.
-    @Optional() @Inject(DeadlineHook) private readonly deadlines?: DeadlineHook,
+    @Optional() @Inject(IncomingHook) private readonly incoming?: IncomingHook,
   ) {
     atStart(() => {
       const conflicts = findConflicts(modules, ServiceDiscoveryModule);
@@ -55,7 +55,7 @@ export class ServiceDiscoveryModule implements NestModule {
 
   /** Called by Nest between the app's body parsers and its routes. */
   configure(): void {
-    this.deadlines?.attach();
+    this.incoming?.attach();
   }
 
   /**

@@ -41,7 +41,7 @@ import {
   resolveUndiciTransportOptions,
   type UndiciTransportOptions,
 } from '../../transport/index.js';
-import { type DeadlineCheck } from '../deadline/deadline-trust.js';
+import { type DeadlineCheck } from '../incoming/deadline-trust.js';
 import { NoCronError, parseCron } from '../schedule/index.js';
 import {
   type AdvertiseOptions,

@@ -13,7 +13,7 @@ import {
 } from '../../store/index.js';
 import { type TlsByService } from '../../common/index.js';
 import { type Transport, type TransportTlsOptions, type UndiciTransportOptions } from '../../transport/index.js';
-import { type DeadlineCheck } from '../deadline/deadline-trust.js';
+import { type DeadlineCheck } from '../incoming/deadline-trust.js';
 import { type ApiOptions } from '../rest/api-options.js';
 import { type RouteDecorators } from '../route-decorators.js';
 

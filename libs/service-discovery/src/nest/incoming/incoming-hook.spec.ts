@@ -3,8 +3,8 @@ import { describe, expect, it } from '@jest/globals';
 import { DEADLINE_HEADER } from '../../communicator/index.js';
 import { ManualClock } from '../../testing/index.js';
 import { type PeerRequest } from '../rest/access/local-request.js';
-import { currentDeadline } from './current-deadline.js';
-import { DeadlineHook } from './deadline-hook.js';
+import { currentDeadline } from './incoming-context.js';
+import { IncomingHook } from './incoming-hook.js';
 import { DeadlineTrust } from './deadline-trust.js';
 
 type Middleware = (request: PeerRequest, response: unknown, next: () => void) => void;
@@ -17,14 +17,14 @@ function deadlineOf(sent: string): number | undefined {
   const httpAdapter = { getType: () => 'express', use: (added: Middleware) => (middleware = added) };
   const clock = new ManualClock(NOW);
   const trust = new DeadlineTrust(undefined, undefined);
-  new DeadlineHook({ httpAdapter } as unknown as HttpAdapterHost, { inheritDeadline: true }, clock, trust).attach();
+  new IncomingHook({ httpAdapter } as unknown as HttpAdapterHost, { inheritDeadline: true }, clock, trust).attach();
   let deadline: number | undefined;
   const request = { headers: { [DEADLINE_HEADER]: sent } } as unknown as PeerRequest;
   middleware!(request, undefined, () => (deadline = currentDeadline()));
   return deadline;
 }
 
-describe('DeadlineHook', () => {
+describe('IncomingHook', () => {
   it('makes the deadline of a request the current one', () => {
     expect(deadlineOf(String(NOW + 5_000))).toBe(NOW + 5_000);
   });

@@ -1,0 +1,56 @@
+import { Inject, Injectable } from '@nestjs/common';
+import { HttpAdapterHost } from '@nestjs/core';
+import { type Clock } from '../../common/index.js';
+import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
+import { type PeerRequest } from '../rest/access/local-request.js';
+import { CLOCK, OPTIONS_IN_FORCE } from '../tokens.js';
+import { DeadlineReader } from './deadline-reader.js';
+import { DeadlineTrust } from './deadline-trust.js';
+import { runIncoming } from './incoming-context.js';
+
+type Next = () => void;
+
+interface FastifyLike {
+  addHook(name: 'preHandler', hook: (request: PeerRequest, reply: unknown, next: Next) => void): void;
+}
+
+/**
+ * Makes what a request carries the current {@link IncomingContext} of its handler: the one hook for all of it. A hook of the
+ * platform, since an interceptor for all routes would take every request of the app through RxJS.
+ */
+@Injectable()
+export class IncomingHook {
+  /** Undefined: requests set no deadlines. */
+  private readonly deadlines: DeadlineReader | undefined;
+
+  constructor(
+    @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
+    @Inject(OPTIONS_IN_FORCE) { inheritDeadline }: Pick<ResolvedServiceDiscoveryOptions, 'inheritDeadline'>,
+    @Inject(CLOCK) clock: Clock,
+    @Inject(DeadlineTrust) trust: DeadlineTrust,
+  ) {
+    if (inheritDeadline !== false) this.deadlines = new DeadlineReader(clock, trust);
+  }
+
+  /**
+   * Adds nothing to a request of an app that takes nothing from requests. Has to be called after the body parsers are there and
+   * before the routes: what an `AsyncLocalStorage` holds is lost where a body is read by events.
+   */
+  attach(): void {
+    if (this.deadlines === undefined) return;
+    const { httpAdapter } = this.host;
+    if (httpAdapter.getType() === 'fastify') {
+      const hook = (request: PeerRequest, _reply: unknown, next: Next): void => this.enter(request, next);
+      httpAdapter.getInstance<FastifyLike>().addHook('preHandler', hook);
+    } else {
+      httpAdapter.use((request: PeerRequest, _response: unknown, next: Next) => this.enter(request, next));
+    }
+  }
+
+  /** Enters no context for a request that carries nothing: until Node 24, the first one makes every promise dearer. */
+  private enter(request: PeerRequest, next: Next): void {
+    const deadline = this.deadlines?.read(request);
+    if (deadline === undefined) next();
+    else runIncoming({ deadline }, next);
+  }
+}

@@ -1,0 +1,4 @@
+/** What a request carries to the work that answers it, such as its deadline, which the calls that it makes take over. */
+export { type DeadlineCheck, DeadlineTrust } from './deadline-trust.js';
+export { currentDeadline } from './incoming-context.js';
+export { IncomingHook } from './incoming-hook.js';
