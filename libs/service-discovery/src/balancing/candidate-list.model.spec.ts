@@ -4,9 +4,8 @@ import { modelRuns } from '../../../../test/support/model-runs.js';
 import { type ServiceInstance } from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { createLoadBalancer } from './create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from './load-balancer.js';
-import { type LoadBalancingSettings } from './load-balancing.js';
+import { createLoadBalancer, type LoadBalancingSettings } from './load-balancing.js';
 import { LoadTracker } from './load/load-tracker.js';
 import { type Candidate, type Strategy, type PickArgs } from './strategies/strategy.js';
 

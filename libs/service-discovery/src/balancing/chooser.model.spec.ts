@@ -5,7 +5,7 @@ import { seededRandom } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { createLoadBalancer } from './create-load-balancer.js';
+import { createLoadBalancer } from './load-balancing.js';
 import { type LoadBalancer, type PickContext, type PickResult } from './load-balancer.js';
 import { type LoadBalancerDeps } from './load-balancer.js';
 import { STRATEGIES } from './strategies/index.js';

@@ -1,4 +1,4 @@
-import { type Clock } from '../common/index.js';
+import { type Clock, type Random } from '../common/index.js';
 import { type SlowStart } from './load/slow-start.js';
 import { type Candidate, chooseSkipping, excluding, type PickArgs, type Strategy } from './strategies/strategy.js';
 
@@ -76,4 +76,24 @@ function triedOf(
     if (candidate !== undefined && members.includes(candidate)) tried.push(candidate);
   }
   return tried;
+}
+
+/** The golden ratio's fractional part: worst approximated by fractions, so its multiples fill [0, 1) evenly. */
+const STEP = 0.618_033_988_749_894_8;
+
+/**
+ * A low-discrepancy sequence in [0, 1) (Weyl's, of the golden ratio): in any run of consecutive numbers, every interval gets
+ * its share to within two or three. Random numbers would need runs hundreds of times as long. The start is random, so that
+ * processes that start together are not in step.
+ */
+export class WeylSequence {
+  private last: number | undefined;
+
+  constructor(private readonly random: Random) {}
+
+  next(): number {
+    this.last = this.last === undefined ? this.random() : this.last + STEP;
+    if (this.last >= 1) this.last -= 1;
+    return this.last;
+  }
 }

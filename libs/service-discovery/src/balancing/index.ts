@@ -8,7 +8,7 @@ export {
   type SelectionCriteria,
 } from './load-balancer.js';
 export { CRITERIA_NAMES, findCriteriaProblems, tagsOf } from './selection/criteria.js';
-export { describeUnavailable } from './selection/describe-unavailable.js';
+export { describeUnavailable } from './selection/explain-selection.js';
 export {
   type BalancingExplanation,
   type FilterStage,
@@ -16,15 +16,16 @@ export {
   type UnavailableReason,
   WHY_UNAVAILABLE,
 } from './selection/explanation.js';
-export { createLoadBalancer, type CreateLoadBalancerDeps } from './create-load-balancer.js';
 export {
-  type LoadBalancerConstructor,
+  createLoadBalancer,
+  type CreateLoadBalancerDeps,
   type CustomStrategies,
+  isStrategyName,
+  type LoadBalancerConstructor,
   type LoadBalancerFactory,
   type LoadBalancing,
   type LoadBalancingSettings,
   type LoadBalancingStrategyChoice,
-  isStrategyName,
   mergeLoadBalancing,
   type NamedStrategies,
   resolveLoadBalancing,
@@ -41,8 +42,7 @@ export {
   type SubsetOptions,
   type ZoneOptions,
 } from './load-balancing-options.js';
-export { selectServing } from './selection/eligibility.js';
-export { type EligibleResult, selectEligible } from './selection/select-eligible.js';
+export { type EligibleResult, selectEligible, selectServing } from './selection/eligibility.js';
 export {
   HASH_OPTIONS,
   type HashOptions,
@@ -57,5 +57,5 @@ export {
   LoadTracker,
   type LoadTrackerOptions,
 } from './load/load-tracker.js';
-export { type Candidate, type Strategy, type PickArgs } from './strategies/strategy.js';
+export { type Candidate, type PickArgs, type Strategy } from './strategies/strategy.js';
 export { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategies/strategy-names.js';

@@ -3,8 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { expect, it } from '@jest/globals';
 import { seededRandom } from '../common/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
-import { createLoadBalancer } from './create-load-balancer.js';
-import { type LoadBalancing } from './load-balancing.js';
+import { createLoadBalancer, type LoadBalancing } from './load-balancing.js';
 
 const UPDATES = 60;
 /** The current list, and those in plans that were not used since. */

@@ -5,7 +5,9 @@ import {
   duration,
   type GivenOptionsOf,
   group,
+  HEADER_NAME,
   number,
+  optional,
   OptionGroup,
   type OptionsOf,
   type OptionValidator,
@@ -15,7 +17,6 @@ import {
   text,
 } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
-import { readRoutes, type ResolvedRoute, type RouteOptions } from './route-options.js';
 import { isRange } from './selection/version-range.js';
 import { HASH_OPTIONS } from './strategies/hash-options.js';
 
@@ -75,6 +76,75 @@ const SUBSET_OPTIONS = new OptionGroup('loadBalancing.subset', {
   /** Identifies this process, such as its host or pod name. Clients with the same id use the same instances. */
   clientId: text('a text that is not empty'),
 });
+
+/** Sends requests to `version` if `header` equals `value`, matches `pattern`, or, with neither, is present. */
+const ROUTE_OPTIONS = new OptionGroup(
+  'loadBalancing.routes[0]',
+  {
+    /** The name of a header. */
+    header: required<string>({
+      range: 'the name of a header',
+      read: (value, path, check) => {
+        if (typeof value !== 'string' || !HEADER_NAME.test(value)) check.problem(path, value, 'the name of a header');
+        return String(value).toLowerCase();
+      },
+    }),
+    /** The value of the header. */
+    value: optional(
+      custom<string>({
+        range: 'a text',
+        read: (value, path, check) => {
+          if (typeof value !== 'string') check.problem(path, value, 'a text');
+          return value as string;
+        },
+      }),
+    ),
+    /** What the value of the header matches. Cannot be combined with `value`. */
+    pattern: optional(custom<RegExp | string, RegExp>({ range: 'a regular expression', read: readPattern })),
+    /** A semver range. */
+    version: required<string>({
+      range: 'a semver range',
+      read: (value, path, check) => {
+        const isOne = typeof value === 'string' && value !== '' && isRange(value);
+        if (!isOne) check.problem(path, value, 'a semver range, such as "2.x"');
+        return value as string;
+      },
+    }),
+  },
+  (_resolved, { value, pattern }, check) => {
+    if (value !== undefined && pattern !== undefined) {
+      check.problem('pattern', pattern, 'nothing where there is a value');
+    }
+  },
+);
+
+export interface RouteOptions extends GivenOptionsOf<typeof ROUTE_OPTIONS> {}
+
+/** A route with its header in lower case and its pattern compiled. */
+export interface ResolvedRoute extends ResolvedOf<typeof ROUTE_OPTIONS> {}
+
+/** Checks a list of routes. */
+function readRoutes(routes: unknown, path: string, check: OptionValidator): readonly ResolvedRoute[] {
+  if (!Array.isArray(routes)) {
+    check.problem(path, routes, 'a list of routes');
+    return [];
+  }
+  return routes.flatMap((route: RouteOptions, index) => {
+    return check.gather(() => ROUTE_OPTIONS.resolve(route, check.pathOf(`${path}[${index}]`))) ?? [];
+  });
+}
+
+function readPattern(pattern: unknown, path: string, check: OptionValidator): RegExp {
+  // Global and sticky expressions keep `lastIndex` between calls, so every other request would not match.
+  if (pattern instanceof RegExp) return new RegExp(pattern.source, pattern.flags.replaceAll(/[gy]/g, ''));
+  try {
+    if (typeof pattern === 'string') return new RegExp(pattern);
+  } catch {
+    // Reported below.
+  }
+  check.problem(path, pattern, 'a regular expression');
+  return /(?!)/;
+}
 
 /** Options for the instances that a strategy may choose from, and for some of the strategies. */
 export const LOAD_BALANCING_OPTIONS = new OptionGroup(
@@ -164,8 +234,6 @@ export interface PriorityOptions extends GivenOptionsOf<typeof PRIORITY_OPTIONS>
 export interface SubsetOptions extends GivenOptionsOf<typeof SUBSET_OPTIONS> {}
 export interface LoadBalancingOptions extends OptionsOf<typeof LOAD_BALANCING_OPTIONS> {}
 export interface ResolvedLoadBalancingOptions extends ResolvedOf<typeof LOAD_BALANCING_OPTIONS> {}
-
-export type { ResolvedRoute, RouteOptions };
 
 function readWeights(weights: unknown, path: string, check: OptionValidator): Readonly<Record<string, number>> {
   const ranges = typeof weights === 'object' && weights !== null ? Object.keys(weights) : [];

@@ -2,9 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { type Outcome, seededRandom } from '../common/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { createLoadBalancer } from './create-load-balancer.js';
 import { type LoadBalancer, type PickContext } from './load-balancer.js';
-import { type LoadBalancing } from './load-balancing.js';
+import { createLoadBalancer, type LoadBalancing } from './load-balancing.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
 const SEEDS = [1, 2, 3];

@@ -3,13 +3,13 @@ import { type Outcome, seededRandom } from '../common/index.js';
 import { type ServiceInstance, SILENT } from '../model/index.js';
 import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { createLoadBalancer } from './create-load-balancer.js';
+import { createLoadBalancer } from './load-balancing.js';
 import { LoadTracker } from './load/load-tracker.js';
 import { type LoadBalancer, type PickContext } from './load-balancer.js';
 import { type LoadBalancingOptions } from './load-balancing-options.js';
 import { LOAD_BALANCING_OPTIONS } from './load-balancing-options.js';
 import { StrategyBalancer } from './strategy-balancer.js';
-import { type Candidate, type Strategy, type PickArgs } from './strategies/strategy.js';
+import { type Candidate, type PickArgs, type Strategy } from './strategies/strategy.js';
 import { LoadBalancingStrategy } from './strategies/strategy-names.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 10 };

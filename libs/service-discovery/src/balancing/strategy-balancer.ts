@@ -1,12 +1,21 @@
 import { type Clock, type Outcome } from '../common/index.js';
 import { type EventSink, type ServiceInstance } from '../model/index.js';
 import { CandidateList } from './candidate-list.js';
-import { Chooser } from './chooser.js';
+import { Chooser, WeylSequence } from './chooser.js';
 import { type InstanceLoad, type LoadTracker } from './load/load-tracker.js';
 import { SlowStart } from './load/slow-start.js';
 import { type LoadBalancer, type LoadBalancerDeps, type PickContext, type PickResult } from './load-balancer.js';
-import { choiceAt, largestPool, ownerOfKey, type Plan, planFor, poolAt, positionIn } from './plan.js';
-import { hasDefaultCriteria, PlanCache } from './plan-cache.js';
+import {
+  choiceAt,
+  hasDefaultCriteria,
+  largestPool,
+  ownerOfKey,
+  type Plan,
+  PlanCache,
+  planFor,
+  poolAt,
+  positionIn,
+} from './plan.js';
 import { select } from './selection/eligibility.js';
 import { explainSelection } from './selection/explain-selection.js';
 import { type BalancingExplanation } from './selection/explanation.js';
@@ -15,7 +24,6 @@ import { hashSourcesFor } from './strategies/hash-options.js';
 import { hashKeyOf, type HashSource } from './strategies/hash-source.js';
 import { unitHash } from './strategies/stable-hash.js';
 import { type Candidate, type PickArgs, type Strategy } from './strategies/strategy.js';
-import { WeylSequence } from './weyl-sequence.js';
 
 /**
  * A load balancer made of filters, a strategy and a load tracker. What a pick chooses from is computed once per update and

@@ -4,6 +4,7 @@
  */
 export { type AdaptiveLimitOptions, ADAPTIVE_LIMIT_OPTIONS } from './adaptive-concurrency/adaptive-limit-options.js';
 export {
+  AdaptiveConcurrencyStage,
   AdaptiveLimit,
   type AdaptiveLimitDeps,
   type AdaptiveLimitSnapshot,
@@ -15,6 +16,7 @@ export {
   type BulkheadDeps,
   type BulkheadOptions,
   type BulkheadSnapshot,
+  BulkheadStage,
   type Release,
 } from './bulkhead/bulkhead.js';
 export { CancelScope, type TimeLimit } from './deadline/cancel-scope.js';
@@ -28,13 +30,14 @@ export {
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker/circuit-breaker-options.js';
 export { CircuitBreaker, type CircuitBreakerDeps } from './circuit-breaker/circuit-breaker.js';
-export { reportCircuit, type CircuitStateChange } from './circuit-breaker/circuit-events.js';
 export { type CircuitPermit } from './circuit-breaker/circuit-permits.js';
 export {
-  FORCED_CIRCUITS,
   type CircuitSnapshot,
+  type CircuitStateChange,
   type CircuitWindow,
+  FORCED_CIRCUITS,
   type ForcedCircuit,
+  reportCircuit,
 } from './circuit-breaker/circuit-view.js';
 export {
   OUTLIER_DETECTION_OPTIONS,
@@ -46,38 +49,52 @@ export {
   type SuccessRateOptions,
 } from './outliers/outlier-detection-options.js';
 export {
+  type Ejection,
   OutlierDetector,
   type OutlierDetectorDeps,
+  type OutlierListener,
   type OutlierSnapshot,
   type OutlierView,
+  reportOutliers,
 } from './outliers/outlier-detector.js';
-export { type Ejection, type OutlierListener, reportOutliers } from './outliers/outlier-events.js';
 export {
   classifyAbort,
   classifyError,
   classifyStatus,
   DEFAULT_RETRYABLE_STATUSES,
+  ERROR_STATUSES_EXPECTED,
   type ErrorClassifier,
+  includesStatus,
+  isErrorStatusList,
   reasonOf,
 } from './classify.js';
-export { type ClientThrottleOptions, CLIENT_THROTTLE_OPTIONS } from './throttling/client-throttle-options.js';
 export {
+  CLIENT_THROTTLE_OPTIONS,
   ClientThrottle,
   type ClientThrottleDeps,
+  type ClientThrottleOptions,
   type ClientThrottleSnapshot,
   type ThrottlePermit,
+  ThrottlingStage,
 } from './throttling/client-throttle.js';
-export { Coalescer } from './coalescing/coalescer.js';
+export { Coalescer, CoalescingStage, Flights } from './coalescing/coalescer.js';
 export {
-  LAST_GOOD_OPTIONS,
   isWorthLastGood,
+  LAST_GOOD_OPTIONS,
   type LastGood,
   LastGoodCache,
   type LastGoodCacheDeps,
   type LastGoodOptions,
+  LastGoodStage,
 } from './stale-answers/last-good-cache.js';
-export { RATE_LIMITER_OPTIONS, type RateLimiterOptions } from './rate-limit/rate-limiter-options.js';
-export { RateLimiter, type RateLimiterDeps, type RateLimiterSnapshot } from './rate-limit/rate-limiter.js';
+export {
+  RATE_LIMITER_OPTIONS,
+  RateLimiter,
+  type RateLimiterDeps,
+  type RateLimiterOptions,
+  type RateLimiterSnapshot,
+  RateLimitStage,
+} from './rate-limit/rate-limiter.js';
 export { loadSignalOf, loadSignalOfFailure, loadSignalOfStatus, type LoadSignal } from './load-signal.js';
 export {
   resolveResiliencePolicyOptions,
@@ -89,15 +106,18 @@ export { ResiliencePolicy, type ResiliencePolicyDeps } from './pipeline/resilien
 export { parsePushback, parseRetryAfter } from './retry/retry-after.js';
 export { RETRY_BUDGET_OPTIONS, RetryBudget, type RetryBudgetOptions } from './retry/retry-budget.js';
 export {
+  type AttemptDriver,
+  type EndedAttempt,
   type FailedAttempt,
   type NoRetryReason,
   type Repeatability,
+  type RetriedContext,
   type RetryDecision,
   type RetryReason,
   RetryState,
   type RetryStateDeps,
 } from './retry/retry-state.js';
-export { hedge, mayHedge, type HedgeChance, type HedgeOptions } from './hedging/hedge.js';
+export { hedge, type HedgeChance, HedgedAttempts, type HedgeOptions, mayHedge } from './hedging/hedge.js';
 export { HedgeDelay } from './hedging/hedge-delay.js';
 export {
   HEDGE_DELAY_OPTIONS,
@@ -109,26 +129,25 @@ export {
   type ResolvedHedgingOptions,
   checkHedging,
 } from './hedging/hedge-options.js';
-export { shareOfInstances } from './share-of-instances.js';
-export { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from './status-list.js';
-export { type ErrorClass, isRetryableError, type RetryableErrors } from './retry/retryable-errors.js';
+export { shareOfInstances } from './outliers/outlier-rules.js';
 export {
-  RETRY_OPTIONS,
+  type ErrorClass,
   isIdempotentMethod,
+  isRetryableError,
   type Jitter,
   type ResolvedRetryOptions,
+  RETRY_OPTIONS,
+  type RetryableErrors,
   type RetryOptions,
 } from './retry/retry-options.js';
-export { AdaptiveConcurrencyStage } from './adaptive-concurrency/adaptive-concurrency-stage.js';
-export { BulkheadStage } from './bulkhead/bulkhead-stage.js';
-export { CoalescingStage, Flights } from './coalescing/coalescing-stage.js';
-export { DeadlineStage } from './deadline/deadline-stage.js';
-export { HedgedAttempts } from './hedging/hedged-attempts.js';
-export { type ShareableContext } from './pipeline/call-context.js';
-export { refused } from './pipeline/refused.js';
-export { chain, type Next, type Stage, type StageDescription, type StageName } from './pipeline/stage.js';
-export { RateLimitStage } from './rate-limit/rate-limit-stage.js';
-export { type AttemptDriver, type EndedAttempt, type RetriedContext } from './retry/attempts.js';
+export { DeadlineStage } from './deadline/deadline-stages.js';
+export {
+  chain,
+  type Next,
+  refused,
+  type ShareableContext,
+  type Stage,
+  type StageDescription,
+  type StageName,
+} from './pipeline/stage.js';
 export { RetryStage } from './retry/retry-stage.js';
-export { LastGoodStage } from './stale-answers/last-good-stage.js';
-export { ThrottlingStage } from './throttling/throttling-stage.js';

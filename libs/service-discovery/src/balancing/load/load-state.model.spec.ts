@@ -6,7 +6,7 @@ import { seededRandom } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { createLoadBalancer } from '../create-load-balancer.js';
+import { createLoadBalancer } from '../load-balancing.js';
 import { type LoadBalancer, type PickResult } from '../load-balancer.js';
 import { LoadTracker } from './load-tracker.js';
 import { LoadBalancingStrategy } from '../strategies/strategy-names.js';

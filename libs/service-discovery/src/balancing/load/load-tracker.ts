@@ -1,6 +1,5 @@
 import { type Clock, differenceOf, InvalidConfigurationError, type Outcome, systemClock } from '../../common/index.js';
 import { haveSameId, type ServiceInstance } from '../../model/index.js';
-import { loadSignalOf } from './load-signal.js';
 import { LoadTable } from './load-table.js';
 
 /** How load is measured. */
@@ -172,4 +171,39 @@ export class InstanceLoad {
     this.table = this.table.detach(this.at);
     this.at = 0;
   }
+}
+
+/** What an outcome means for an instance's latency. */
+type LoadSignal =
+  /** The instance answered; the latency is a sample. */
+  | 'answered'
+  /** The instance failed; failing fast must not count as being fast. */
+  | 'failed'
+  /** The caller stopped waiting; the response would have taken longer. */
+  | 'given_up'
+  /** This process rejected the attempt before it reached the instance. */
+  | 'not_sent';
+
+const REFUSED_CODES: ReadonlySet<unknown> = new Set([
+  'BULKHEAD_FULL',
+  'CIRCUIT_OPEN',
+  'CONCURRENCY_LIMITED',
+  'INVALID_REQUEST',
+  'RATE_LIMITED',
+  'THROTTLED',
+]);
+const TOO_MANY_REQUESTS = 429;
+
+/** Errors are classified by their properties rather than by `instanceof`, since an attempt may end with any error. */
+function loadSignalOf(outcome: Outcome): LoadSignal {
+  if (outcome.kind === 'response') {
+    return outcome.status >= 500 || outcome.status === TOO_MANY_REQUESTS ? 'failed' : 'answered';
+  }
+  if (outcome.abandoned) return 'given_up';
+  const { error } = outcome;
+  if (typeof error !== 'object' || error === null) return 'failed';
+  if ('name' in error && error.name === 'AbortError') return 'given_up';
+  if (!('code' in error)) return 'failed';
+  if (error.code === 'ABORTED') return 'given_up';
+  return REFUSED_CODES.has(error.code) ? 'not_sent' : 'failed';
 }

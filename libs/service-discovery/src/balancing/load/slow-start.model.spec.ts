@@ -5,7 +5,7 @@ import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type InstanceStatus, type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { createLoadBalancer } from '../create-load-balancer.js';
+import { createLoadBalancer } from '../load-balancing.js';
 import { type SlowStartOptions } from '../load-balancing-options.js';
 import { type Candidate, type Strategy } from '../strategies/strategy.js';
 

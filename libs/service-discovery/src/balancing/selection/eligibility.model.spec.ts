@@ -6,7 +6,7 @@ import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { seededRandom } from '../../common/index.js';
 import { type InstanceStatus, type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { createLoadBalancer } from '../create-load-balancer.js';
+import { createLoadBalancer } from '../load-balancing.js';
 import { select } from './eligibility.js';
 import { type FilterStage } from './explanation.js';
 import { type PickContext } from '../load-balancer.js';

@@ -1,9 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { select } from './eligibility.js';
+import { select, selectEligible } from './eligibility.js';
 import { Preferences } from './preferences.js';
-import { selectEligible } from './select-eligible.js';
 import { type PickContext } from '../load-balancer.js';
 import { type LoadBalancingOptions } from '../load-balancing-options.js';
 import { LOAD_BALANCING_OPTIONS } from '../load-balancing-options.js';

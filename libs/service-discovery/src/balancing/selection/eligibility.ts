@@ -1,13 +1,21 @@
 import { mayBeCalled, type ServiceInstance } from '../../model/index.js';
 import { type PickContext, type SelectionCriteria } from '../load-balancer.js';
+import { LOAD_BALANCING_OPTIONS, type ResolvedLoadBalancingOptions } from '../load-balancing-options.js';
 import { tagsOf } from './criteria.js';
 import { type FilterStage, type OnLeftOut, type UnavailableReason } from './explanation.js';
-import { type HealthSurvey, isInRotation, surveyHealth } from './health-survey.js';
 import { findInPanic } from './panic.js';
 import { type TrafficSplit } from './partitions.js';
 import { buildPools, type Pool } from './pools.js';
-import { type Preferences } from './preferences.js';
-import { explainTier, firstTier, Refusals, type TierSources } from './tiers.js';
+import { Preferences } from './preferences.js';
+import {
+  explainTier,
+  firstTier,
+  type HealthSurvey,
+  isInRotation,
+  Refusals,
+  surveyHealth,
+  type TierSources,
+} from './tiers.js';
 import { rangeOf } from './version-range.js';
 
 /** The instances that may take a call, in the pools that calls are split among; or why there are none. */
@@ -223,4 +231,33 @@ function selectPreferred(
     prefer('unchecked', reason, (instance) => instance.status === 'healthy' || inPanic.has(instance));
   }
   return best;
+}
+
+/** The instances of a service that one pick may choose from. */
+export type EligibleResult =
+  | { readonly kind: 'eligible'; readonly instances: readonly ServiceInstance[] }
+  | { readonly kind: 'unavailable'; readonly reason: UnavailableReason };
+
+const DEFAULTS = LOAD_BALANCING_OPTIONS.resolve();
+const prepared = new WeakMap<ResolvedLoadBalancingOptions, Preferences>();
+
+/**
+ * The instances that may take a call, for a load balancer of your own: every one that gets any share of the calls, in list
+ * order.
+ * @param options those of `LoadBalancerDeps`
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` when `context.version` is not a semver range
+ */
+export function selectEligible(
+  instances: readonly ServiceInstance[],
+  context: PickContext = {},
+  options: ResolvedLoadBalancingOptions = DEFAULTS,
+): EligibleResult {
+  let preferences = prepared.get(options);
+  if (!preferences) prepared.set(options, (preferences = new Preferences(options)));
+  const selected = select(instances, context, preferences);
+  if (selected.kind === 'unavailable') return { kind: 'unavailable', reason: selected.reason };
+  const [first, ...others] = selected.pools;
+  if (first && others.length === 0) return { kind: 'eligible', instances: first.members };
+  const members = new Set(selected.pools.flatMap((pool) => pool.members));
+  return { kind: 'eligible', instances: instances.filter((instance) => members.has(instance)) };
 }

@@ -1,11 +1,18 @@
 import { type ServiceInstance } from '../../model/index.js';
-import { type PickContext } from '../load-balancer.js';
-import { select } from './eligibility.js';
-import { type BalancingExplanation, type FilterStage, type InstanceExplanation } from './explanation.js';
+import { type PickContext, type SelectionCriteria } from '../load-balancer.js';
+import { tagsOf } from './criteria.js';
+import { select, selectMatching } from './eligibility.js';
+import {
+  type BalancingExplanation,
+  type FilterStage,
+  type InstanceExplanation,
+  type UnavailableReason,
+  WHY_UNAVAILABLE,
+} from './explanation.js';
 import { type Preferences } from './preferences.js';
 
 /** What a balancer knows of an instance apart from the filters. */
-export type Measures = Pick<InstanceExplanation, 'weight' | 'slowStart' | 'active' | 'latencyMs'>;
+type Measures = Pick<InstanceExplanation, 'weight' | 'slowStart' | 'active' | 'latencyMs'>;
 
 /** Explains what a pick would do with each instance. */
 export function explainSelection(
@@ -34,4 +41,63 @@ export function explainSelection(
       return { instanceId, status, taken: poolShare !== undefined, ...why, poolShare, ...measure(instance) };
     }),
   };
+}
+
+/**
+ * Why no instance can take a call, for people: with how the instances are that match, and what the latest check of an
+ * unhealthy one found, such as `3 instances, all unhealthy: status 403 at /health/ready`.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` when `criteria.version` is no semver range
+ */
+export function describeUnavailable(
+  reason: UnavailableReason,
+  instances: readonly ServiceInstance[],
+  criteria: SelectionCriteria = {},
+): string {
+  const why = WHY_UNAVAILABLE[reason];
+  const { protocol } = criteria;
+  if (
+    reason === 'no_match' &&
+    protocol !== undefined &&
+    instances.every((instance) => instance.protocol !== protocol)
+  ) {
+    const spoken = [...new Set(instances.map((instance) => instance.protocol))].sort().join(', ');
+    return `none is registered with ${protocol}, which was asked for: register it so, or ask for ${spoken}`;
+  }
+  if (reason !== 'none_healthy' && reason !== 'too_few_healthy') return why;
+  const matching = selectMatching(instances, { ...criteria, tags: tagsOf(criteria) });
+  if (matching.length === 0) return why;
+  return reason === 'none_healthy' ? describeStates(matching) : `${why}: ${describeStates(matching)}`;
+}
+
+function describeStates(instances: readonly ServiceInstance[]): string {
+  const counts = new Map<string, number>();
+  for (const instance of instances) counts.set(stateOf(instance), (counts.get(stateOf(instance)) ?? 0) + 1);
+  const found = latestReason(instances);
+  const count = instances.length === 1 ? '1 instance' : `${instances.length} instances`;
+  const [only] = counts.keys();
+  if (counts.size === 1) {
+    const all = instances.length === 1 ? only : `all ${only}`;
+    return `${count}, ${all}${only === UNHEALTHY && found !== undefined ? `: ${found}` : ''}`;
+  }
+  const states = [...counts].map(([state, number]) => {
+    const detail = state === UNHEALTHY && found !== undefined ? ` (${found})` : '';
+    return `${number} ${state}${detail}`;
+  });
+  return `${count}: ${states.join(', ')}`;
+}
+
+const UNHEALTHY = 'unhealthy';
+
+function stateOf({ status, weight }: ServiceInstance): string {
+  if (weight === 0) return 'of weight 0';
+  if (status === 'maintenance') return 'in maintenance';
+  return status === 'unknown' ? 'not checked yet' : status;
+}
+
+/** What the latest check of an unhealthy instance found; undefined where none said. */
+function latestReason(instances: readonly ServiceInstance[]): string | undefined {
+  const checks = instances.flatMap(({ status, weight, health }) =>
+    status === UNHEALTHY && weight > 0 && health?.reason !== undefined ? [health] : [],
+  );
+  return checks.sort((one, other) => other.checkedAt - one.checkedAt)[0]?.reason;
 }

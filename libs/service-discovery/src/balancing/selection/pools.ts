@@ -1,8 +1,8 @@
 import { type ServiceInstance } from '../../model/index.js';
 import { type OnLeftOut } from './explanation.js';
 import { levelsOf, type PartitionKey, Partitions, type TrafficSplit } from './partitions.js';
-import { combine, type Level, loadShares } from './spill-over.js';
-import { UNLISTED } from './version-groups.js';
+import { combine, type Level, loadShares } from './panic.js';
+import { UNLISTED } from './version-range.js';
 
 /** Instances that a strategy chooses among, and the share of calls for which it does. */
 export interface Pool<Member = ServiceInstance> {

@@ -2,9 +2,8 @@ import { type ServiceInstance } from '../../model/index.js';
 import { type SelectionCriteria } from '../load-balancer.js';
 import { type ResolvedLoadBalancingOptions, type ResolvedRoute } from '../load-balancing-options.js';
 import { type HashRequest, headerOf } from '../strategies/hash-source.js';
-import { levelOf, type TrafficSplit } from './partitions.js';
-import { ClientSubset } from './subset.js';
-import { VersionGroups } from './version-groups.js';
+import { ClientSubset, levelOf, type TrafficSplit } from './partitions.js';
+import { VersionGroups } from './version-range.js';
 
 /** The options for routes, versions, priorities, zone and subset, prepared for selection. */
 export class Preferences {

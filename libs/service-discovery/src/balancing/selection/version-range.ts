@@ -1,12 +1,13 @@
 import Range from 'semver/classes/range.js';
 import validRange from 'semver/ranges/valid.js';
 import { ServiceDiscoveryError } from '../../common/index.js';
+import { type ServiceInstance } from '../../model/index.js';
 
 /** Far more versions and ranges than a service has; bounds the caches against callers that generate ranges. */
 const CACHE_LIMIT = 256;
 
 /** A parsed range that caches which versions it contains. */
-export class VersionRange {
+class VersionRange {
   private readonly verdicts = new Map<string, boolean>();
 
   constructor(private readonly range: Range) {}
@@ -50,5 +51,45 @@ function parse(text: string): Range {
     throw new ServiceDiscoveryError('INVALID_REQUEST', `${JSON.stringify(text)} is no semver range, such as "^1.2"`, {
       cause,
     });
+  }
+}
+
+/** The group of instances whose version is in no configured range. */
+export const UNLISTED = -1;
+
+/** The share of calls that goes to each version range. */
+export class VersionGroups {
+  private readonly ranges: readonly { readonly text: string; readonly range: VersionRange; readonly weight: number }[];
+
+  constructor(weights: Readonly<Record<string, number>>) {
+    this.ranges = Object.entries(weights).map(([text, weight]) => ({ text, range: rangeOf(text), weight }));
+  }
+
+  /** The first group whose range contains the instance's version. */
+  groupOf({ version }: ServiceInstance): number {
+    return version === undefined ? UNLISTED : this.ranges.findIndex(({ range }) => range.has(version));
+  }
+
+  nameOf(group: number): string {
+    return this.ranges[group]?.text ?? 'other versions';
+  }
+
+  /** Whether the group is configured with weight 0. */
+  isClosed(group: number): boolean {
+    return this.ranges[group]?.weight === 0;
+  }
+
+  /**
+   * The share of each group that has eligible instances. Unlisted versions take the calls only if no listed group with a
+   * weight is among them: a release must not fail because its version is missing from the configuration.
+   */
+  sharesOf(groups: ReadonlySet<number>): ReadonlyMap<number, number> {
+    const sum = [...groups].reduce((all, group) => all + this.weightOf(group), 0);
+    if (sum === 0) return new Map([[UNLISTED, 1]]);
+    return new Map([...groups].map((group) => [group, this.weightOf(group) / sum]));
+  }
+
+  private weightOf(group: number): number {
+    return this.ranges[group]?.weight ?? 0;
   }
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
-import { BinaryHeap } from './binary-heap.js';
+import { BinaryHeap } from './wrr-scheduler.js';
 
 /** Adds a number, removes the first, or starts over with other numbers. */
 const command = fc.oneof(

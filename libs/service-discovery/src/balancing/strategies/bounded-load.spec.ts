@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { type Outcome, type Random, seededRandom } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { createLoadBalancer } from '../create-load-balancer.js';
+import { createLoadBalancer } from '../load-balancing.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
 import { type LoadBalancingStrategyName } from './strategy-names.js';
 

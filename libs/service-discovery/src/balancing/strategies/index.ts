@@ -1,8 +1,7 @@
 import { type LoadBalancerDeps } from '../load-balancer.js';
 import { type Candidate, type Strategy } from './strategy.js';
 import { type LoadBalancingStrategyName } from './strategy-names.js';
-import { type BuildHashTable } from './hash-table.js';
-import { Keyed } from './keyed.js';
+import { type BuildHashTable, Keyed } from './keyed.js';
 import { LeastConnections } from './least-connections.js';
 import { maglevTables } from './maglev-table.js';
 import { P2cEwma } from './p2c-ewma.js';

@@ -6,8 +6,7 @@ import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { LoadTracker } from '../load/load-tracker.js';
 import { type Candidate } from './strategy.js';
-import { leastConnected } from './least-connections.js';
-import { LeastConnectionsIndex } from './least-connections-index.js';
+import { leastConnected, LeastConnectionsIndex } from './least-connections.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
 const DRAWS = 120;

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type Outcome, seededRandom } from '../../common/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { createLoadBalancer } from '../create-load-balancer.js';
+import { createLoadBalancer } from '../load-balancing.js';
 import { type LoadBalancer, type PickContext } from '../load-balancer.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };

@@ -2,10 +2,9 @@ import { describe, expect, it } from '@jest/globals';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { LoadTracker } from '../load/load-tracker.js';
 import { type Candidate } from './strategy.js';
-import { type HashTable, OrderById } from './hash-table.js';
-import { claimSlots } from './maglev-slots.js';
+import { type HashTable, OrderById } from './keyed.js';
 import { maglevTables } from './maglev-table.js';
-import { MAGLEV_TABLE_SIZE } from './maglev-permutations.js';
+import { claimSlots, MAGLEV_TABLE_SIZE } from './maglev-permutations.js';
 import { finish } from './stable-hash.js';
 
 const loads = new LoadTracker();

@@ -1,8 +1,7 @@
 import { type Candidate } from './strategy.js';
-import { type BuildHashTable, type HashTable, type Member, OrderById } from './hash-table.js';
-import { claimSlots } from './maglev-slots.js';
-import { FREE, MAGLEV_TABLE_SIZE } from './maglev-permutations.js';
-import { RendezvousScores } from './rendezvous-scores.js';
+import { type BuildHashTable, type HashTable, type Member, OrderById } from './keyed.js';
+import { claimSlots, FREE, MAGLEV_TABLE_SIZE } from './maglev-permutations.js';
+import { RendezvousScores } from './rendezvous-table.js';
 import { finish } from './stable-hash.js';
 
 /** Tables cached for lists that come back, such as when an instance registers again. */

@@ -3,7 +3,7 @@ import { type Outcome, type Random, seededRandom } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { createLoadBalancer } from '../create-load-balancer.js';
+import { createLoadBalancer } from '../load-balancing.js';
 import { type LoadBalancer } from '../load-balancer.js';
 import { LoadTracker } from '../load/load-tracker.js';
 

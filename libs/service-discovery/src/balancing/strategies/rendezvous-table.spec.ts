@@ -4,9 +4,8 @@ import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { LoadTracker } from '../load/load-tracker.js';
 import { type Candidate } from './strategy.js';
-import { type HashTable, OrderById } from './hash-table.js';
-import { RendezvousScores } from './rendezvous-scores.js';
-import { RendezvousTable, rendezvousTables } from './rendezvous-table.js';
+import { type HashTable, OrderById } from './keyed.js';
+import { RendezvousScores, RendezvousTable, rendezvousTables } from './rendezvous-table.js';
 
 const loads = new LoadTracker();
 const all = Array.from({ length: 6 }, (_, index): Candidate => {

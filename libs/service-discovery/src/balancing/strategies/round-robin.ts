@@ -1,6 +1,5 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, candidateAt, type Strategy, type PickArgs } from './strategy.js';
-import { PerList } from './per-list.js';
+import { type Candidate, candidateAt, PerList, type PickArgs, type Strategy } from './strategy.js';
 
 /** Up to this many new candidates are inserted one by one; with more, the order is sorted again. */
 const FEW = 16;

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, it } from '@jest/globals';
 import { type ServiceInstance } from '../../model/index.js';
 import { loadBalancerContract } from '../../testing/load-balancer-contract.js';
-import { createLoadBalancer } from '../create-load-balancer.js';
-import { selectEligible } from '../selection/select-eligible.js';
+import { createLoadBalancer } from '../load-balancing.js';
+import { selectEligible } from '../selection/eligibility.js';
 import { type LoadBalancerDeps } from '../load-balancer.js';
 import { type LoadBalancer, type PickContext, type PickResult } from '../load-balancer.js';
 import { LoadBalancingStrategy } from './strategy-names.js';

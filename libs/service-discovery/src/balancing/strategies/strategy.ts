@@ -1,6 +1,6 @@
 import { type ServiceInstance } from '../../model/index.js';
-import { type InstanceLoad } from '../load/load-tracker.js';
 import { type PickContext } from '../load-balancer.js';
+import { type InstanceLoad } from '../load/load-tracker.js';
 
 /** An instance as a strategy sees it. It stays the same object as long as the instance's id is listed. */
 export interface Candidate {
@@ -93,4 +93,23 @@ export function excluding<C extends Candidate>(candidates: readonly C[], skipped
   if (skipped.length === 0) return candidates;
   const out = new Set(skipped);
   return candidates.filter((candidate) => !out.has(candidate));
+}
+
+/**
+ * Caches what a strategy computes for a list of candidates, as long as the list is referenced. The last list, which most
+ * picks use again, needs no map lookup.
+ */
+export class PerList<List extends object, Value> {
+  private readonly known = new WeakMap<List, Value>();
+  private last: { readonly list: List; readonly value: Value } | undefined;
+
+  constructor(private readonly make: (list: List) => Value) {}
+
+  of(list: List): Value {
+    if (this.last?.list === list) return this.last.value;
+    let value = this.known.get(list);
+    if (value === undefined) this.known.set(list, (value = this.make(list)));
+    this.last = { list, value };
+    return value;
+  }
 }

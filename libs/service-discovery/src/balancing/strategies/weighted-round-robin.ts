@@ -1,7 +1,6 @@
 import { type Random } from '../../common/index.js';
-import { PerList } from './per-list.js';
-import { type Candidate, candidateAt, type PickArgs, type Strategy } from './strategy.js';
-import { WeightedSampler } from './weighted-sampler.js';
+import { type Candidate, candidateAt, PerList, type PickArgs, type Strategy } from './strategy.js';
+import { WeightedSampler } from './weighted-random.js';
 import { WrrScheduler } from './wrr-scheduler.js';
 
 /** Schedulers that a new list can continue: those of lists that picks use alternately, such as zones. */

@@ -1,12 +1,13 @@
-import { ConcurrencyLimitedError, raceAbort, systemClock, type Clock } from '../../common/index.js';
+import { type Clock, ConcurrencyLimitedError, raceAbort, systemClock } from '../../common/index.js';
+import { type LoadSignal, loadSignalOfFailure } from '../load-signal.js';
+import { type CallContext, type Next, refused, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { WaitQueue } from '../wait-queue.js';
 import {
   ADAPTIVE_LIMIT_OPTIONS,
   type AdaptiveLimitOptions,
   type ResolvedAdaptiveLimitOptions,
 } from './adaptive-limit-options.js';
 import { ConcurrencyEstimator } from './concurrency-estimator.js';
-import { loadSignalOfFailure, type LoadSignal } from '../load-signal.js';
-import { WaitQueue } from '../wait-queue.js';
 
 export interface AdaptiveLimitDeps {
   /** @default the system's clock */
@@ -153,4 +154,46 @@ export class AdaptiveLimit {
     if (load === 'answered') this.estimator.end(now, now - startedAt, this.running);
     else if (load === 'overloaded') this.estimator.end(now, undefined, this.running);
   }
+}
+
+/** Limits the concurrent calls to what the callee turns out to handle. */
+export class AdaptiveConcurrencyStage<Context extends CallContext> implements Stage<Context> {
+  constructor(
+    private readonly options: ResolvedAdaptiveLimitOptions,
+    private readonly limit: AdaptiveLimit,
+  ) {}
+
+  get description(): StageDescription {
+    return {
+      stage: 'adaptive_concurrency',
+      purpose:
+        'Limits the concurrent calls to what the callee turns out to handle. Outside of the retry, so that a refusal is ' +
+        'neither retried nor counted by a circuit breaker.',
+      options: { ...this.options },
+    };
+  }
+
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    const { scope } = call;
+    let permit: ConcurrencyPermit;
+    try {
+      // Only a call that has to wait needs a signal.
+      permit = (scope.aborted ? null : this.limit.tryAcquire()) ?? (await this.limit.acquire(scope.signal));
+    } catch (error) {
+      throw refused(call, 'adaptive_concurrency', error);
+    }
+    try {
+      const value = await next.run(call);
+      permit.settle(asSample(call.loadSignal(), call));
+      return value;
+    } catch (error) {
+      permit.settle(asSample(call.loadSignal({ error }), call));
+      throw error;
+    }
+  }
+}
+
+/** The time of a call that was retried includes failed attempts and waits, so it is no sample of the callee's latency. */
+function asSample(load: LoadSignal, { retried }: CallContext): LoadSignal {
+  return load === 'answered' && retried ? 'failed' : load;
 }

@@ -1,15 +1,16 @@
 import {
   BulkheadFullError,
-  OptionGroup,
-  raceAbort,
-  systemClock,
+  type Clock,
   count,
   duration,
   type GivenOptionsOf,
   optional,
+  OptionGroup,
+  raceAbort,
   type ResolvedOf,
-  type Clock,
+  systemClock,
 } from '../../common/index.js';
+import { type CallContext, type Next, refused, type Stage, type StageDescription } from '../pipeline/stage.js';
 import { WaitQueue } from '../wait-queue.js';
 
 const MOST_CALLS = 1_000_000;
@@ -149,5 +150,39 @@ export class Bulkhead {
       if (this.waiting.size > 0) this.waiting.serve(this.createRelease());
       else this.running--;
     };
+  }
+}
+
+/** Limits the concurrent calls. */
+export class BulkheadStage<Context extends CallContext> implements Stage<Context> {
+  constructor(
+    private readonly options: ResolvedBulkheadOptions,
+    private readonly bulkhead: Bulkhead,
+  ) {}
+
+  get description(): StageDescription {
+    return {
+      stage: 'bulkhead',
+      purpose:
+        'Limits the concurrent calls. Outside of the retry, so that a call keeps its slot over all its attempts and a ' +
+        'refusal is neither retried nor counted by a circuit breaker.',
+      options: { ...this.options },
+    };
+  }
+
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    const { scope } = call;
+    let release: Release;
+    try {
+      // Only a call that has to wait needs a signal.
+      release = (scope.aborted ? null : this.bulkhead.tryAcquire()) ?? (await this.bulkhead.acquire(scope.signal));
+    } catch (error) {
+      throw refused(call, 'bulkhead', error);
+    }
+    try {
+      return await next.run(call);
+    } finally {
+      release();
+    }
   }
 }

@@ -1,22 +1,24 @@
 import {
+  type Cancellation,
+  type Clock,
   custom,
-  type GivenOptionsOf,
   derived,
+  type Duration,
+  type GivenOptionsOf,
+  msOf,
   number,
   optional,
   OptionGroup,
   type OptionValidator,
+  type Random,
   type ResolvedOf,
-  msOf,
   ResponseStatusError,
   sleep,
   systemClock,
   systemRandom,
-  type Clock,
-  type Duration,
-  type Random,
 } from '../../common/index.js';
-import { isErrorStatus } from '../status-list.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { isErrorStatus } from '../classify.js';
 
 const LONGEST_LATENCY_MS = 86_400_000;
 
@@ -171,4 +173,50 @@ export class ChaosPolicy {
     const [least, most] = this.options.latency;
     return least === most ? least : least + this.random() * (most - least);
   }
+}
+
+interface DisturbedAttempt {
+  readonly scope: Cancellation;
+  /** Counts an attempt that chaos answers in place of the function. */
+  count(): void;
+}
+
+/** Injects faults, latency and outcomes into attempts. */
+export class ChaosStage<Context extends DisturbedAttempt> implements Stage<Context> {
+  constructor(
+    private readonly options: ResolvedChaosOptions,
+    private readonly chaos: ChaosPolicy,
+  ) {}
+
+  get description(): StageDescription {
+    return {
+      stage: 'chaos',
+      purpose:
+        'Injects faults, latency and outcomes. Innermost, so that to all other stages they look like those of the function.',
+      options: plainOptions(this.options),
+    };
+  }
+
+  async run<T>(attempt: Context, next: Next<Context, T>): Promise<T> {
+    let passedOn = false;
+    const passOn = (): Promise<T> => {
+      passedOn = true;
+      return next.run(attempt);
+    };
+    try {
+      return await this.chaos.execute(passOn, attempt.scope.signal);
+    } finally {
+      if (!passedOn) attempt.count();
+    }
+  }
+}
+
+/** Leaves out errors, answers and functions. */
+function plainOptions({
+  faultRate,
+  latencyRate,
+  latency,
+  outcomeRate,
+}: ResolvedChaosOptions): StageDescription['options'] {
+  return { faultRate, latencyRate, latency, outcomeRate };
 }

@@ -12,7 +12,7 @@ import {
   type ResolvedOf,
 } from '../../common/index.js';
 import { type StatusRange } from '../../model/index.js';
-import { errorStatuses } from '../status-list.js';
+import { errorStatuses } from '../classify.js';
 
 const UP_TO_ONE_DAY = { minMs: 1, maxMs: 86_400_000 };
 

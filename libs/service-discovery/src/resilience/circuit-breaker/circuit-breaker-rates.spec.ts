@@ -3,7 +3,7 @@ import { type OutcomeClass } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type CircuitBreakerOptions } from './circuit-breaker-options.js';
 import { CircuitBreaker } from './circuit-breaker.js';
-import { type CircuitStateChange } from './circuit-events.js';
+import { type CircuitStateChange } from './circuit-view.js';
 import { type CircuitPermit } from './circuit-permits.js';
 
 const RECOVERY_MS = 30_000;

@@ -7,7 +7,7 @@ import { type CircuitReason, type CircuitState } from '../../model/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type ResolvedCircuitBreakerOptions } from './circuit-breaker-options.js';
 import { CircuitBreaker } from './circuit-breaker.js';
-import { type CircuitStateChange } from './circuit-events.js';
+import { type CircuitStateChange } from './circuit-view.js';
 import { type CircuitPermit } from './circuit-permits.js';
 
 /** How a call ended that counted. */

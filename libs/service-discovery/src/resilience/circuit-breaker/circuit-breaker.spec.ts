@@ -11,7 +11,7 @@ import {
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type CircuitBreakerOptions } from './circuit-breaker-options.js';
 import { CircuitBreaker } from './circuit-breaker.js';
-import { reportCircuit, type CircuitStateChange } from './circuit-events.js';
+import { type CircuitStateChange, reportCircuit } from './circuit-view.js';
 import { type CircuitPermit } from './circuit-permits.js';
 import { ResiliencePolicy } from '../pipeline/resilience-policy.js';
 

@@ -1,33 +1,33 @@
 import {
+  type Cancellation,
   type CircuitOpenError,
+  type Clock,
   OptionValidator,
   type OutcomeClass,
   raceAbort,
+  type Random,
   systemClock,
   systemRandom,
-  type Clock,
-  type Random,
 } from '../../common/index.js';
 import { type CircuitReason, type CircuitState } from '../../model/index.js';
+import { classifyAbort, classifyError, type ErrorClassifier, includesStatus, statusOf } from '../classify.js';
+import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
 import {
   CIRCUIT_BREAKER_OPTIONS,
   type CircuitBreakerOptions,
   type ResolvedCircuitBreakerOptions,
 } from './circuit-breaker-options.js';
-import { type CircuitStateChange } from './circuit-events.js';
+import { type CircuitPermit, Permit, type PermitSettled, ProbePermits } from './circuit-permits.js';
 import {
+  type CircuitSnapshot,
+  type CircuitStateChange,
   createRefusal,
   FORCED_CIRCUITS,
-  viewWindow,
-  type CircuitSnapshot,
   type ForcedCircuit,
+  viewWindow,
 } from './circuit-view.js';
-import { Permit, ProbePermits, type CircuitPermit, type PermitSettled } from './circuit-permits.js';
-import { classifyAbort, classifyError, type ErrorClassifier, statusOf } from '../classify.js';
-import { includesStatus } from '../status-list.js';
-import { ClosingRamp } from './closing-ramp.js';
 import { OpeningRule } from './opening-rule.js';
-import { RecoveryTime } from './recovery-time.js';
+import { ClosingRamp, RecoveryTime } from './recovery.js';
 
 export interface CircuitBreakerDeps {
   /** @default the system's clock */
@@ -308,5 +308,25 @@ export class CircuitBreaker {
     this.successes = 0;
     this.failedProbes = 0;
     this.probes.clear();
+  }
+}
+
+/** Refuses attempts while the function keeps failing. */
+export class CircuitBreakerStage<Context extends { readonly scope: Cancellation }> implements Stage<Context> {
+  constructor(
+    private readonly breaker: CircuitBreaker,
+    private readonly options: ResolvedCircuitBreakerOptions,
+  ) {}
+
+  get description(): StageDescription {
+    return {
+      stage: 'circuit_breaker',
+      purpose: 'Refuses attempts after too many failures. Inside of retry, so that it counts each attempt by itself.',
+      options: { ...this.options },
+    };
+  }
+
+  run<T>(attempt: Context, next: Next<Context, T>): Promise<T> {
+    return this.breaker.execute(() => next.run(attempt), attempt.scope.signal);
   }
 }

@@ -2,8 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type OutcomeClass } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type OutlierDetectionOptions } from './outlier-detection-options.js';
-import { OutlierDetector } from './outlier-detector.js';
-import { type Ejection, reportOutliers } from './outlier-events.js';
+import { type Ejection, OutlierDetector, reportOutliers } from './outlier-detector.js';
 
 const INTERVAL = 10_000;
 /** Each rule is tried alone. */

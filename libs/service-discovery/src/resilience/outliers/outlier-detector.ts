@@ -1,14 +1,12 @@
-import { systemClock, systemRandom, type Clock, type OutcomeClass, type Random } from '../../common/index.js';
-import { type EjectionReason } from '../../model/index.js';
+import { type Clock, type OutcomeClass, type Random, systemClock, systemRandom } from '../../common/index.js';
+import { type EjectionReason, type EventSink } from '../../model/index.js';
 import {
   OUTLIER_DETECTION_OPTIONS,
   type OutlierDetectionOptions,
   type ResolvedOutlierDetectionOptions,
 } from './outlier-detection-options.js';
-import { type OutlierListener } from './outlier-events.js';
 import { OutlierRecord } from './outlier-record.js';
-import { findOutliers, type OutlierVerdict } from './outlier-rules.js';
-import { shareOfInstances } from '../share-of-instances.js';
+import { findOutliers, type OutlierVerdict, shareOfInstances } from './outlier-rules.js';
 
 export interface OutlierDetectorDeps extends OutlierListener {
   /** @default the system's clock */
@@ -48,6 +46,37 @@ export interface OutlierSnapshot {
 const NONE: ReadonlySet<string> = new Set();
 const IN_FORCE = {};
 const DRY_RUN = { enforced: false } as const;
+
+/** The ejection of an instance. */
+export interface Ejection {
+  readonly instanceId: string;
+  readonly reason: EjectionReason;
+  /** What was measured, in words. */
+  readonly evidence: string;
+  /** How long it lasts. */
+  readonly ejectedForMs: number;
+  /** Recent ejections, this one included: the factor by which it is longer than the first. */
+  readonly ejections: number;
+  /** False in a dry run, see `enforcing`; left out: it is in force. */
+  readonly enforced?: false;
+}
+
+/** Called after ejections and readmissions; what it throws is dropped. */
+export interface OutlierListener {
+  onEject?: (ejection: Ejection) => void;
+  /** @param readmission `enforced` as in the {@link Ejection} that is over */
+  onReadmit?: (instanceId: string, readmission: Pick<Ejection, 'enforced'>) => void;
+}
+
+/** Makes the listener that reports ejections of a service's instances as `instance.ejected` and `instance.readmitted`. */
+export function reportOutliers(events: EventSink, serviceName: string): Required<OutlierListener> {
+  return {
+    onEject: ({ instanceId, ...ejection }) =>
+      events.emit('instance.ejected', { key: { serviceName, instanceId }, ...ejection }),
+    onReadmit: (instanceId, readmission) =>
+      events.emit('instance.readmitted', { key: { serviceName, instanceId }, ...readmission }),
+  };
+}
 
 /**
  * Finds the instances of a service that do worse than the others in regular calls, and ejects them for a while: Envoy's

@@ -23,7 +23,7 @@ import {
   CLIENT_THROTTLE_OPTIONS,
   type ClientThrottleOptions,
   type ResolvedClientThrottleOptions,
-} from '../throttling/client-throttle-options.js';
+} from '../throttling/client-throttle.js';
 import {
   LAST_GOOD_OPTIONS,
   type LastGoodOptions,
@@ -33,7 +33,7 @@ import {
   RATE_LIMITER_OPTIONS,
   type RateLimiterOptions,
   type ResolvedRateLimiterOptions,
-} from '../rate-limit/rate-limiter-options.js';
+} from '../rate-limit/rate-limiter.js';
 import { RETRY_OPTIONS, type ResolvedRetryOptions, type RetryOptions } from '../retry/retry-options.js';
 
 /** Provides the answer in place of an error; may throw one itself. */

@@ -11,30 +11,21 @@ import {
   type Random,
 } from '../../common/index.js';
 import { SILENT, type EventSink } from '../../model/index.js';
-import { AdaptiveConcurrencyStage } from '../adaptive-concurrency/adaptive-concurrency-stage.js';
-import { AdaptiveLimit } from '../adaptive-concurrency/adaptive-limit.js';
-import { Bulkhead } from '../bulkhead/bulkhead.js';
-import { BulkheadStage } from '../bulkhead/bulkhead-stage.js';
-import { ChaosPolicy } from '../chaos/chaos-policy.js';
-import { ChaosStage } from '../chaos/chaos-stage.js';
-import { CircuitBreaker } from '../circuit-breaker/circuit-breaker.js';
-import { CircuitBreakerStage } from '../circuit-breaker/circuit-breaker-stage.js';
-import { reportCircuit } from '../circuit-breaker/circuit-events.js';
-import { CoalescingStage, Flights } from '../coalescing/coalescing-stage.js';
-import { AttemptTimeoutStage } from '../deadline/attempt-timeout-stage.js';
-import { DeadlineStage } from '../deadline/deadline-stage.js';
+import { AdaptiveConcurrencyStage, AdaptiveLimit } from '../adaptive-concurrency/adaptive-limit.js';
+import { Bulkhead, BulkheadStage } from '../bulkhead/bulkhead.js';
+import { ChaosPolicy, ChaosStage } from '../chaos/chaos-policy.js';
+import { CircuitBreaker, CircuitBreakerStage } from '../circuit-breaker/circuit-breaker.js';
+import { reportCircuit } from '../circuit-breaker/circuit-view.js';
+import { CoalescingStage, Flights } from '../coalescing/coalescer.js';
+import { AttemptTimeoutStage, DeadlineStage } from '../deadline/deadline-stages.js';
 import { HedgeDelay } from '../hedging/hedge-delay.js';
-import { HedgedAttempts } from '../hedging/hedged-attempts.js';
-import { RateLimiter } from '../rate-limit/rate-limiter.js';
-import { RateLimitStage } from '../rate-limit/rate-limit-stage.js';
+import { HedgedAttempts } from '../hedging/hedge.js';
+import { RateLimiter, RateLimitStage } from '../rate-limit/rate-limiter.js';
 import { RETRY_BUDGET_OPTIONS, RetryBudget } from '../retry/retry-budget.js';
 import { RetryStage } from '../retry/retry-stage.js';
-import { LastGoodCache } from '../stale-answers/last-good-cache.js';
-import { LastGoodStage } from '../stale-answers/last-good-stage.js';
-import { ClientThrottle } from '../throttling/client-throttle.js';
-import { ThrottlingStage } from '../throttling/throttling-stage.js';
-import { type FunctionAttempt, FunctionAttempts } from './function-attempts.js';
-import { PolicyCall, type PolicyCallDeps } from './policy-call.js';
+import { LastGoodCache, LastGoodStage } from '../stale-answers/last-good-cache.js';
+import { ClientThrottle, ThrottlingStage } from '../throttling/client-throttle.js';
+import { type FunctionAttempt, FunctionAttempts, PolicyCall, type PolicyCallDeps } from './policy-call.js';
 import {
   resolveResiliencePolicyOptions,
   type Fallback,

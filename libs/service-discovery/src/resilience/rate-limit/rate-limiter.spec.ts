@@ -2,8 +2,7 @@ import { getEventListeners } from 'node:events';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, RateLimitedError } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { type RateLimiterOptions } from './rate-limiter-options.js';
-import { RateLimiter } from './rate-limiter.js';
+import { RateLimiter, type RateLimiterOptions } from './rate-limiter.js';
 
 describe('RateLimiter', () => {
   let clock: ManualClock;

@@ -1,10 +1,59 @@
-import { raceAbort, RateLimitedError, systemClock, type Clock, type Timer } from '../../common/index.js';
 import {
-  RATE_LIMITER_OPTIONS,
-  type RateLimiterOptions,
-  type ResolvedRateLimiterOptions,
-} from './rate-limiter-options.js';
+  type Clock,
+  count,
+  derived,
+  duration,
+  type GivenOptionsOf,
+  number,
+  OptionGroup,
+  raceAbort,
+  RateLimitedError,
+  type ResolvedOf,
+  systemClock,
+  type Timer,
+} from '../../common/index.js';
+import { type CallContext, type Next, refused, type Stage, type StageDescription } from '../pipeline/stage.js';
 import { WaitQueue } from '../wait-queue.js';
+
+const DAY_MS = 86_400_000;
+const MOST_CALLS = 1_000_000;
+/** With more, the time between two calls would get lost in the rounding of a clock that has run for months. */
+const MOST_PER_MS = 1_000;
+
+/** How many calls may be made per unit of time. */
+export const RATE_LIMITER_OPTIONS = new OptionGroup(
+  'rateLimit',
+  {
+    /** Calls per `per`, in the long run. From 0.001 to 1,000,000, and at most 1,000 a millisecond; there is no default. */
+    rate: number({ min: 0.001, max: MOST_CALLS }),
+    /**
+     * The time that `rate` is for. From 1 ms to 1 day.
+     * @default 1 s
+     */
+    per: duration({ default: 1_000, minMs: 1, maxMs: DAY_MS }),
+    /**
+     * Calls that may be made at once after a quiet time; 1 spaces all calls evenly. No period has more calls than `burst`
+     * plus what `rate` allows for it. A whole number from 1 to 1,000,000.
+     * @default `rate`, rounded down, at least 1
+     */
+    burst: derived(count({ min: 1, max: MOST_CALLS })),
+    /**
+     * How long a call may wait for a token, first come first served; one that would wait longer is refused at once.
+     * From 0 to 1 day.
+     * @default 0
+     */
+    maxWait: duration({ default: 0, maxMs: DAY_MS, usuallyMs: true }),
+  },
+  (resolved, given, check) => {
+    resolved.burst ??= Math.max(1, Math.floor(resolved.rate));
+    if (resolved.rate / resolved.per > MOST_PER_MS) {
+      check.problem('rate', given.rate, `at most ${MOST_PER_MS} calls a millisecond`);
+    }
+  },
+);
+
+export interface RateLimiterOptions extends GivenOptionsOf<typeof RATE_LIMITER_OPTIONS> {}
+export interface ResolvedRateLimiterOptions extends ResolvedOf<typeof RATE_LIMITER_OPTIONS> {}
 
 export interface RateLimiterDeps {
   /** @default the system's clock */
@@ -129,5 +178,35 @@ export class RateLimiter {
     if (this.queue.size === 0) return;
     const dueAt = this.filledAt + (1 - this.tokens - ROUNDING / 2) * this.msPerToken;
     this.timer = this.clock.setTimer(() => this.serve(), Math.max(SHORTEST_TIMER_MS, dueAt - this.clock.now()));
+  }
+}
+
+/** Limits the calls per unit of time. */
+export class RateLimitStage<Context extends CallContext> implements Stage<Context> {
+  constructor(
+    private readonly options: ResolvedRateLimiterOptions,
+    private readonly limiter: RateLimiter,
+  ) {}
+
+  get description(): StageDescription {
+    return {
+      stage: 'rate_limit',
+      purpose:
+        'Limits the calls per unit of time. Inside of the deadline, which covers the wait for a token; outside of the ' +
+        'bulkhead, so that no call holds a slot while it waits.',
+      options: { ...this.options },
+    };
+  }
+
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    const { scope } = call;
+    // Only a call that has to wait needs a signal.
+    if (!scope.aborted && this.limiter.tryAcquire()) return next.run(call);
+    try {
+      await this.limiter.acquire(scope.signal, call.remainingMs());
+    } catch (error) {
+      throw refused(call, 'rate_limit', error);
+    }
+    return next.run(call);
   }
 }

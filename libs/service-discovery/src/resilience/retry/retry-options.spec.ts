@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { InvalidConfigurationError, type Problem } from '../../common/index.js';
-import { isIdempotentMethod, RETRY_OPTIONS } from './retry-options.js';
+import { AttemptTimeoutError, InvalidConfigurationError, type Problem, TransportError } from '../../common/index.js';
+import { isIdempotentMethod, isRetryableError, RETRY_OPTIONS } from './retry-options.js';
 
 describe('RETRY_OPTIONS', () => {
   it('fills in the defaults: three attempts, full jitter, a budget', () => {
@@ -82,5 +82,41 @@ describe('isIdempotentMethod', () => {
     const idempotent = ['GET', 'head', 'Put', 'DELETE', 'OPTIONS', 'TRACE'];
     const not = ['POST', 'patch', 'CONNECT', 'PROPFIND', ''];
     expect([...idempotent, ...not].filter(isIdempotentMethod)).toEqual(idempotent);
+  });
+});
+
+const reset = Object.assign(new Error('read ECONNRESET'), { code: 'ECONNRESET' });
+const lost = new TransportError('The connection broke', false, { cause: reset });
+
+describe('isRetryableError', () => {
+  it('matches the code or the name of an error and of its causes', () => {
+    expect(isRetryableError(reset, ['EPIPE', 'ECONNRESET'])).toBe(true);
+    expect(isRetryableError(lost, ['ECONNRESET'])).toBe(true);
+    expect(isRetryableError(lost, ['TRANSPORT_FAILURE'])).toBe(true);
+    expect(isRetryableError(lost, ['TransportError'])).toBe(true);
+    expect(isRetryableError(lost, ['EPIPE', 'ATTEMPT_TIMEOUT'])).toBe(false);
+  });
+
+  it('matches the class of an error and of its causes', () => {
+    expect(isRetryableError(lost, [AttemptTimeoutError, TransportError])).toBe(true);
+    expect(isRetryableError(new Error('around', { cause: lost }), [TransportError])).toBe(true);
+    expect(isRetryableError(lost, [AttemptTimeoutError, TypeError])).toBe(false);
+  });
+
+  it('uses the result of a function', () => {
+    expect(isRetryableError(lost, (error) => error === lost)).toBe(true);
+    expect(isRetryableError(reset, (error) => error === lost)).toBe(false);
+  });
+
+  it('matches nothing with an empty list, and no value that is not an error', () => {
+    expect(isRetryableError(reset, [])).toBe(false);
+    for (const thrown of [undefined, null, 'ECONNRESET', 7])
+      expect(isRetryableError(thrown, ['ECONNRESET'])).toBe(false);
+  });
+
+  it('stops at circular causes', () => {
+    const circular = new Error('round');
+    circular.cause = new Error('and round', { cause: circular });
+    expect(isRetryableError(circular, ['ECONNRESET'])).toBe(false);
   });
 });

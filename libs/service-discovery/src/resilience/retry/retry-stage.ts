@@ -1,10 +1,15 @@
 import { type Random } from '../../common/index.js';
-import { type HedgedAttempts } from '../hedging/hedged-attempts.js';
+import { type HedgedAttempts } from '../hedging/hedge.js';
 import { type Next, type StageDescription } from '../pipeline/stage.js';
-import { type AttemptDriver, type EndedAttempt, type RetriedContext } from './attempts.js';
 import { type RetryBudget } from './retry-budget.js';
 import { type ResolvedRetryOptions } from './retry-options.js';
-import { type RetryDecision, RetryState } from './retry-state.js';
+import {
+  type AttemptDriver,
+  type EndedAttempt,
+  type RetriedContext,
+  type RetryDecision,
+  RetryState,
+} from './retry-state.js';
 
 export interface RetryStageDeps<Context extends RetriedContext<Attempt>, Attempt extends EndedAttempt> {
   /** Undefined: attempts are made one after the other. */

@@ -1,9 +1,8 @@
-import { type OutcomeClass, type Random } from '../../common/index.js';
+import { type Cancellation, type OutcomeClass, type Random } from '../../common/index.js';
 import { statusOf } from '../classify.js';
-import { Backoff, type BackoffOptions } from './retry-backoff.js';
+import { type CallContext } from '../pipeline/stage.js';
 import { type RetryBudget } from './retry-budget.js';
-import { isRetryableError } from './retryable-errors.js';
-import { type ResolvedRetryOptions } from './retry-options.js';
+import { isRetryableError, type ResolvedRetryOptions } from './retry-options.js';
 
 /** Whether a call may be sent again. */
 export interface Repeatability {
@@ -145,4 +144,98 @@ export class RetryState {
 
 function atLeast(wait: Wait, delayMs: number, reason: RetryReason): Wait {
   return delayMs > wait.delayMs ? { delayMs, reason } : wait;
+}
+
+/** The part of the retry options that a backoff goes by. */
+type BackoffOptions = Pick<ResolvedRetryOptions, 'baseDelay' | 'maxDelay' | 'jitter'>;
+
+/**
+ * The waits of one call: exponential, with jitter, never above `maxDelay`. They grow with the number of waits, not of
+ * attempts: a call that went straight to another instance has not waited yet.
+ *
+ * The kinds of jitter are those of Marc Brooker, "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015).
+ */
+export class Backoff {
+  /** The upper bound of the next wait; with decorrelated jitter, the previous wait. */
+  private reach: number;
+
+  constructor(
+    private readonly options: BackoffOptions,
+    private readonly random: Random,
+  ) {
+    this.reach = options.baseDelay;
+  }
+
+  /** Milliseconds of the next wait. */
+  next(): number {
+    const { baseDelay, maxDelay, jitter } = this.options;
+    if (jitter === 'decorrelated') {
+      this.reach = Math.min(maxDelay, baseDelay + this.random() * (3 * this.reach - baseDelay));
+      return this.reach;
+    }
+    const ceiling = this.reach;
+    this.reach = Math.min(maxDelay, 2 * ceiling);
+    switch (jitter) {
+      case 'full':
+        return this.random() * ceiling;
+      case 'equal':
+        return ceiling / 2 + (this.random() * ceiling) / 2;
+      case 'none':
+        return ceiling;
+    }
+  }
+
+  /** Starts over with the shortest wait. */
+  reset(): void {
+    this.reach = this.options.baseDelay;
+  }
+}
+
+/** What retries and hedges need to know about a call. */
+export interface RetriedContext<Attempt> extends CallContext {
+  readonly repeatability: Repeatability;
+  /** Attempts that have begun, hedges included. */
+  readonly attemptsBegun: number;
+  retried: boolean;
+  /** Takes note of an attempt that has ended and was not outrun by a hedge. */
+  note(attempt: Attempt): void;
+  /** @throws the error that ends the call, when no further attempt may begin */
+  throwIfOver(): void;
+  /** @throws the error that ends the call during the wait */
+  pause(delayMs: number): Promise<void>;
+}
+
+/** One attempt that has ended. */
+export interface EndedAttempt {
+  /** Whether another attempt may do better. */
+  readonly failed: boolean;
+  /** Whether a hedge beside it has become pointless: it succeeded, or the callee would give the same error again. */
+  readonly isAnswer: boolean;
+  readonly error: unknown;
+  /** For events: an error's code, a status. */
+  readonly reason: string;
+  /** @throws the error that it ended with */
+  result(): unknown;
+  /** Releases what it holds, since its result is not wanted. */
+  discard(): void;
+}
+
+/** Makes the attempts of calls: by calling a function, or by sending a request to an instance. */
+export interface AttemptDriver<Context, Attempt extends EndedAttempt> {
+  /**
+   * @param parent ends the attempt; the call's scope, unless another attempt runs beside it
+   * @throws the error that ends the call without an attempt, such as that no instance is available
+   */
+  run(call: Context, parent?: Cancellation, isHedge?: boolean): Promise<Attempt>;
+  /** The facts that decide whether a retry follows. */
+  failureOf(call: Context, attempt: Attempt): FailedAttempt;
+  /**
+   * The result of a failed attempt that no retry follows.
+   * @throws the error of the call
+   */
+  accept(call: Context, attempt: Attempt, why: NoRetryReason): Promise<unknown>;
+  /** Whether a hedge has an instance to go to. */
+  canHedge(call: Context): boolean;
+  /** The call was aborted while several attempts were running. */
+  noteAbort?(call: Context, error: unknown): void;
 }

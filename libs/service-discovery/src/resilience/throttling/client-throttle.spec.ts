@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, seededRandom, ThrottledError } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { type ClientThrottleOptions } from './client-throttle-options.js';
-import { ClientThrottle } from './client-throttle.js';
+import { ClientThrottle, type ClientThrottleOptions } from './client-throttle.js';
 import { type LoadSignal } from '../load-signal.js';
 
 describe('ClientThrottle', () => {

@@ -1,10 +1,47 @@
-import { raceAbort, systemClock, systemRandom, ThrottledError, type Clock, type Random } from '../../common/index.js';
 import {
-  CLIENT_THROTTLE_OPTIONS,
-  type ClientThrottleOptions,
-  type ResolvedClientThrottleOptions,
-} from './client-throttle-options.js';
-import { loadSignalOfFailure, type LoadSignal } from '../load-signal.js';
+  type Clock,
+  count,
+  duration,
+  number,
+  OptionGroup,
+  type OptionsOf,
+  raceAbort,
+  type Random,
+  type ResolvedOf,
+  systemClock,
+  systemRandom,
+  ThrottledError,
+} from '../../common/index.js';
+import { type LoadSignal, loadSignalOfFailure } from '../load-signal.js';
+import { type CallContext, type Next, refused, type Stage, type StageDescription } from '../pipeline/stage.js';
+
+/** When calls are dropped before they are sent, because the callee rejects too many. */
+export const CLIENT_THROTTLE_OPTIONS = new OptionGroup('throttling', {
+  /**
+   * Calls that are made for each accepted one before any is dropped. At 2, the callee may reject half of the calls that
+   * reach it; a lower value spares it more, and drops calls that it would have accepted. From 1 to 100.
+   * @default 2
+   */
+  k: number({ default: 2, min: 1, max: 100 }),
+  /**
+   * How long a call counts. From 1 s to 1 h.
+   * @default 2 min
+   */
+  window: duration({ default: 120_000, minMs: 1_000, maxMs: 3_600_000 }),
+  /**
+   * Calls within the window before any is dropped. A whole number from 1 to 1,000,000.
+   * @default 10
+   */
+  minRequests: count({ default: 10, min: 1, max: 1_000_000 }),
+  /**
+   * The highest share of calls that is dropped: the rest find out when the callee accepts calls again. From 0.01 to 0.99.
+   * @default 0.9
+   */
+  maxRejection: number({ default: 0.9, min: 0.01, max: 0.99 }),
+});
+
+export interface ClientThrottleOptions extends OptionsOf<typeof CLIENT_THROTTLE_OPTIONS> {}
+export interface ResolvedClientThrottleOptions extends ResolvedOf<typeof CLIENT_THROTTLE_OPTIONS> {}
 
 export interface ClientThrottleDeps {
   /** @default the system's clock */
@@ -169,4 +206,36 @@ function createPermit(slice: Slice): ThrottlePermit {
       else if (load === 'answered' || load === 'failed') slice.accepts++;
     },
   };
+}
+
+/** Drops a share of the calls while the callee rejects too many. */
+export class ThrottlingStage<Context extends CallContext> implements Stage<Context> {
+  constructor(
+    private readonly options: ResolvedClientThrottleOptions,
+    private readonly throttle: ClientThrottle,
+  ) {}
+
+  get description(): StageDescription {
+    return {
+      stage: 'throttling',
+      purpose:
+        'Drops a share of the calls while the callee rejects too many. Outside of the bulkhead, so that no call waits for ' +
+        'a slot only to be dropped; outside of the retry, so that it counts the final outcome of each call.',
+      options: { ...this.options },
+    };
+  }
+
+  async run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    if (call.scope.aborted) throw call.scope.reason;
+    const permit = this.throttle.tryAcquire();
+    if (!permit) throw refused(call, 'throttling', this.throttle.refusal());
+    try {
+      const value = await next.run(call);
+      permit.settle(call.loadSignal());
+      return value;
+    } catch (error) {
+      permit.settle(call.loadSignal({ error }));
+      throw error;
+    }
+  }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { ClientSubset } from './subset.js';
+import { ClientSubset } from './partitions.js';
 
 const instances = Array.from({ length: 100 }, (_, index) => fakeInstance({ instanceId: `10.0.0.${index}:8080` }));
 const idsOf = (subset: ClientSubset, list = instances): string[] => subset.of(list).map(({ instanceId }) => instanceId);

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { loadShares } from './spill-over.js';
+import { loadShares } from './panic.js';
 
 const shares = (levels: readonly (readonly [available: number, total: number])[], minimum: number): number[] =>
   loadShares(

@@ -1,9 +1,29 @@
 import { AttemptTimeoutError, type Cancellation, type TimerWheel } from '../../common/index.js';
-import { type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
+import { type CallContext, type Next, type Stage, type StageDescription } from '../pipeline/stage.js';
 import { CancelScope } from './cancel-scope.js';
 
+/** Limits the time of the whole call. */
+export class DeadlineStage<Context extends CallContext> implements Stage<Context> {
+  constructor(private readonly timeoutMs: number) {}
+
+  get description(): StageDescription {
+    return {
+      stage: 'deadline',
+      purpose:
+        'Limits the time of the whole call. Outside of everything that waits or repeats, so that it bounds waits and ' +
+        'attempts together.',
+      options: { timeoutMs: this.timeoutMs },
+    };
+  }
+
+  run<T>(call: Context, next: Next<Context, T>): Promise<T> {
+    call.startDeadline(this.timeoutMs);
+    return next.run(call);
+  }
+}
+
 /** What the stages around one attempt of a function see of it. */
-export interface TimedAttempt {
+interface TimedAttempt {
   /** Ends the attempt. */
   scope: Cancellation;
 }

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
-import { LeaveOneOut, quantileOf, standardError } from './outlier-statistics.js';
+import { LeaveOneOut, quantileOf, standardError } from './outlier-rules.js';
 
 function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ServiceInstance } from '../../model/index.js';
 import { fakeInstance } from '../../testing/index.js';
-import { describeUnavailable } from './describe-unavailable.js';
+import { describeUnavailable } from './explain-selection.js';
 
 const refused = (checkedAt: number, reason?: string): Partial<ServiceInstance> => ({
   healthStatus: 'unhealthy',

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { WeylSequence } from './weyl-sequence.js';
+import { WeylSequence } from './chooser.js';
 
 describe('WeylSequence', () => {
   it('starts at a random number and stays in [0, 1)', () => {
