@@ -27,8 +27,8 @@ export async function readDocstrings(directory) {
     if (!text.includes('new OptionGroup(')) continue;
     const file = ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
     ts.forEachChild(file, function visit(node) {
-      if (ts.isNewExpression(node) && node.expression.getText() === 'OptionGroup') {
-        const [name, options] = node.arguments;
+      const [name, options] = node.arguments ?? [];
+      if (ts.isNewExpression(node) && node.expression.getText() === 'OptionGroup' && options.properties) {
         groups.set(name.text, new Map(options.properties.map((option) => [option.name.text, docstringOf(option)])));
       }
       ts.forEachChild(node, visit);
@@ -47,10 +47,14 @@ function docstringOf(option) {
 }
 
 function plain(text = '') {
-  return text
-    .replaceAll(/\{@link (\w+)\}/g, '`$1`')
-    .replaceAll(/\s+/g, ' ')
-    .trim();
+  return (
+    text
+      .replaceAll(/\{@link (\w+)\}/g, '`$1`')
+      // A list goes on in its sentence.
+      .replaceAll(/(:?)\n\s*- /g, (_, colon) => (colon === '' ? '; ' : ': '))
+      .replaceAll(/\s+/g, ' ')
+      .trim()
+  );
 }
 
 /**

@@ -241,8 +241,8 @@ export {
 export {
   type ChangeBody,
   type CheckerRoster,
-  DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
-  DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS,
+  REDIS_REGISTRY_STORE_OPTIONS,
+  REMOTE_REGISTRY_STORE_OPTIONS,
   REDIS_SIGNING_OPTIONS,
   SELF_PRESERVATION_OPTIONS,
   type HealthBody,
@@ -264,7 +264,6 @@ export {
   type SelfPreservationOptions,
 } from './store/index.js';
 export {
-  DEFAULT_UNDICI_TRANSPORT_OPTIONS,
   type HttpMethod,
   type Query,
   type QueryValue,
@@ -279,6 +278,7 @@ export {
   UndiciTransport,
   type UndiciTransportDeps,
   type UndiciTransportOptions,
+  UNDICI_TRANSPORT_OPTIONS,
 } from './transport/index.js';
 export {
   SERVICE_REGISTRY_OPTIONS,

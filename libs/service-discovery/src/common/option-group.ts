@@ -15,8 +15,21 @@ export interface Option<Given, Value, P extends Presence = Presence> {
   readonly default: Given | undefined;
   /** What it takes, as the docs show it: `1–100`, `1 ms–1 d or false`. */
   readonly range: string;
+  /** What a text from the environment is converted to: of `duration`, a number counts seconds. @default the text as it is */
+  readonly kind?: 'number' | 'duration' | undefined;
+  /** The environment variable that sets it, without the prefix of the library. */
+  readonly variable?: string | undefined;
+  /** The group of options that may stand here. */
+  readonly inner?: AnyOptionGroup | undefined;
   /** Reports a wrong value. @returns the value to go on with, durations in milliseconds */
   readonly read: (value: unknown, path: string, check: OptionValidator) => Value;
+}
+
+/** An option group, whatever its options are. */
+export interface AnyOptionGroup {
+  readonly name: string;
+  readonly names: readonly string[];
+  readonly options: Options;
 }
 
 type Options = Readonly<Record<string, Option<unknown, unknown>>>;
@@ -104,14 +117,21 @@ export class OptionGroup<S extends Options> {
     check.throwIfAny();
     return check.checked(resolved as Resolved<S>);
   };
+
+  /** The same group with fewer options: without those that follow from something else where it stands. */
+  without<Name extends keyof S & string>(...names: readonly Name[]): OptionGroup<Omit<S, Name>> {
+    const rest = Object.entries(this.options).filter(([name]) => !(names as readonly string[]).includes(name));
+    return new OptionGroup(this.name, Object.fromEntries(rest) as Omit<S, Name>);
+  }
 }
 
 function option<Given, Value>(
+  kind: 'number' | 'duration',
   byDefault: Given | undefined,
   range: string,
   read: Option<Given, Value>['read'],
 ): Option<Given, Value, 'default' | 'required'> {
-  return { presence: byDefault === undefined ? 'required' : 'default', default: byDefault, range, read };
+  return { presence: byDefault === undefined ? 'required' : 'default', default: byDefault, range, kind, read };
 }
 
 /** A number; without a default it has to be given. */
@@ -119,7 +139,7 @@ export function number(spec: NumberRange & { default: number }): Option<number, 
 export function number(spec: NumberRange): Option<number, number, 'required'>;
 export function number(spec: NumberRange & { default?: number }): Option<number, number> {
   const range = rangeOf(spec.min, spec.max, formatNumber);
-  return option(spec.default, range, (value, path, check) => check.number(path, value, spec));
+  return option('number', spec.default, range, (value, path, check) => check.number(path, value, spec));
 }
 
 /** A whole number; without a default it has to be given. */
@@ -134,7 +154,7 @@ export function duration(spec: DurationRange & { default: Duration }): Option<Du
 export function duration(spec: DurationRange): Option<Duration, number, 'required'>;
 export function duration(spec: DurationRange & { default?: Duration }): Option<Duration, number> {
   const range = rangeOf(spec.minMs ?? 0, spec.maxMs, (ms) => (ms === 0 ? '0' : formatMs(ms).replace(/m$/, 'min')));
-  return option(spec.default, range, (value, path, check) => check.duration(path, value, spec));
+  return option('duration', spec.default, range, (value, path, check) => check.duration(path, value, spec));
 }
 
 export function boolean(spec: { readonly default: boolean }): Option<boolean, boolean, 'default'> {
@@ -162,6 +182,14 @@ export function text(expected: string): Option<string, string, 'required'> {
   };
 }
 
+/** The same option, which an environment variable sets where the options do not. @param variable without the library's prefix */
+export function fromEnv<Given, Value, P extends Presence>(
+  variable: string,
+  given: Option<Given, Value, P>,
+): Option<Given, Value, P> {
+  return { ...given, variable };
+}
+
 /** The same option, which may be left out; nothing stands for it then. */
 export function optional<Given, Value>(given: Option<Given, Value>): Option<Given, Value, 'optional'> {
   return { ...given, presence: 'optional', default: undefined };
@@ -178,6 +206,7 @@ export function orFalse<Given, Value>(
   spec: { readonly default: Given | false } = { default: given.default ?? false },
 ): Option<Given | false, Value | false, 'default'> {
   return {
+    ...given,
     ...spec,
     presence: 'default',
     range: `${given.range} or \`false\``,
@@ -193,6 +222,7 @@ export function group<S extends Options>(
     presence: 'default',
     default: {} as GivenOptionsOf<OptionGroup<S>>,
     range: 'options',
+    inner,
     // What is wrong is reported, so that nothing goes on with undefined.
     read: (value, path, check) => check.gather(() => inner.resolve(value as Partial<Given<S>>, check.pathOf(path)))!,
   };
@@ -202,6 +232,8 @@ export function group<S extends Options>(
 export function custom<Given, Value = Given>(spec: {
   readonly default?: Given;
   readonly range: string;
+  readonly kind?: 'duration';
+  readonly inner?: AnyOptionGroup;
   readonly read: Option<Given, Value>['read'];
 }): Option<Given, Value, 'default'> {
   return { default: undefined, ...spec, presence: 'default' };

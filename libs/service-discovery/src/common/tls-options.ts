@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { resolve } from 'node:path';
 import { createSecureContext, type PeerCertificate, type SecureContext } from 'node:tls';
+import { boolean, custom, type GivenOptionsOf, oneOf, optional, OptionGroup, type ResolvedOf } from './option-group.js';
 import { IDENTITY_RULE, identityCheck, isIdentity, namesService } from './tls-identity.js';
 import { type OptionValidator } from './validation.js';
 import { withoutUndefined } from './without-undefined.js';
@@ -14,56 +15,78 @@ const TLS_VERSIONS = ['TLSv1.2', 'TLSv1.3'] as const;
 /** The TLS versions that `minVersion` may name. */
 export type TlsVersion = (typeof TLS_VERSIONS)[number];
 
-/** TLS identities and trust. Files are read again when they change. */
-export interface TlsOptions {
-  /**
-   * Trusted CA certificates, in place of Node's; a file may contain several.
-   * @default Node's
-   */
-  ca?: PemSource | readonly PemSource[];
-  /**
-   * The client certificate, followed by its intermediates. Requires `key`.
-   * @default none
-   */
-  cert?: PemSource;
-  /**
-   * The private key of that certificate, unencrypted.
-   * @default none
-   */
-  key?: PemSource;
-  /**
-   * The server name to request (SNI), which the certificate must match.
-   * @default the host
-   */
-  servername?: string;
-  /**
-   * The minimum TLS version.
-   * @default Node's, TLSv1.2
-   */
-  minVersion?: TlsVersion;
-  /**
-   * Whether to reject a server with an invalid certificate. If false, anyone can impersonate it.
-   * @default true
-   */
-  rejectUnauthorized?: boolean;
-  /**
-   * Whose certificate is accepted, in place of one for the host name: SPIFFE ids, in which `*` is any text within a segment of
-   * the path, or DNS names. The certificate has to have one of them. `{service}` is the name of the service that is called:
-   * `spiffe://corp.example/ns/*\/sa/{service}`.
-   * @default the host name, or `servername`
-   */
-  identity?: string | readonly string[];
-}
+const PEM_RANGE = 'PEM, or the path of a file';
+/** Read by {@link readPair}: one without the other is reported as that alone. */
+const HALF_OF_PAIR = optional(custom<PemSource, Pem | undefined>({ range: PEM_RANGE, read: () => undefined }));
 
-const TLS_OPTION_NAMES = [
-  'ca',
-  'cert',
-  'key',
-  'servername',
-  'minVersion',
-  'rejectUnauthorized',
-  'identity',
-] as const satisfies readonly (keyof TlsOptions)[];
+/** TLS identities and trust. Files are read again when they change. */
+export const TLS_OPTIONS = new OptionGroup(
+  'tls',
+  {
+    /**
+     * Trusted CA certificates, in place of Node's; a file may contain several.
+     * @default Node's
+     */
+    ca: optional(
+      custom<PemSource | readonly PemSource[], readonly Pem[]>({
+        range: `${PEM_RANGE}, or several`,
+        read: readAuthorities,
+      }),
+    ),
+    /**
+     * The client certificate, followed by its intermediates. Requires `key`.
+     * @default none
+     */
+    cert: HALF_OF_PAIR,
+    /**
+     * The private key of that certificate, unencrypted.
+     * @default none
+     */
+    key: HALF_OF_PAIR,
+    /**
+     * The server name to request (SNI), which the certificate must match.
+     * @default the host
+     */
+    servername: optional(
+      custom<string>({
+        range: 'a host name',
+        read: (value, path, check) => {
+          if (!isServername(value)) check.problem(path, value, 'a host name, and no address');
+          return value as string;
+        },
+      }),
+    ),
+    /**
+     * The minimum TLS version.
+     * @default Node's, TLSv1.2
+     */
+    minVersion: optional(oneOf(TLS_VERSIONS, { default: 'TLSv1.2' })),
+    /**
+     * Whether to reject a server with an invalid certificate. If false, anyone can impersonate it.
+     * @default true
+     */
+    rejectUnauthorized: optional(boolean({ default: true })),
+    /**
+     * Whose certificate is accepted, in place of one for the host name: SPIFFE ids, in which `*` is any text within a segment of
+     * the path, or DNS names. The certificate has to have one of them. `{service}` is the name of the service that is called:
+     * `spiffe://corp.example/ns/*\/sa/{service}`.
+     * @default the host name, or `servername`
+     */
+    identity: optional(
+      custom<string | readonly string[], readonly string[] | undefined>({
+        range: 'SPIFFE ids or DNS names',
+        read: readIdentity,
+      }),
+    ),
+  },
+  (material, given, check) => {
+    if (isUnproven(material)) reportUnproven(check);
+    Object.assign(material, readPair(given, check));
+  },
+);
+
+/** TLS identities and trust. Files are read again when they change. */
+export interface TlsOptions extends GivenOptionsOf<typeof TLS_OPTIONS> {}
 
 /** PEM, and the absolute path of the file that it was read from, if it was. */
 export interface Pem {
@@ -75,12 +98,7 @@ export interface Pem {
  * Validated {@link TlsOptions} with the contents of files. Can be spread over another one: `cert` and `key` come
  * together.
  */
-export interface TlsMaterial extends Omit<TlsOptions, 'ca' | 'cert' | 'key' | 'identity'> {
-  readonly ca?: readonly Pem[];
-  readonly cert?: Pem;
-  readonly key?: Pem;
-  readonly identity?: readonly string[];
-}
+export type TlsMaterial = ResolvedOf<typeof TLS_OPTIONS>;
 
 /** TLS material for all services, with overrides per service. */
 export interface TlsByService {
@@ -104,30 +122,22 @@ export interface TlsSettings {
 
 /** Reads the files and reports every problem. Problems never show a key, or a value that does not look like a path. */
 export function readTls(check: OptionValidator, path: string, given: unknown): TlsMaterial {
-  const options = check.options<TlsOptions>(path, given as TlsOptions, {}, TLS_OPTION_NAMES);
-  const { servername, minVersion, rejectUnauthorized } = options;
-  checkTlsIdentity(check, path, { servername, rejectUnauthorized });
-  if (minVersion !== undefined) check.oneOf(`${path}.minVersion`, minVersion, TLS_VERSIONS);
-  const identity = readIdentity(check, `${path}.identity`, options.identity);
-  const ca = readAuthorities(check, `${path}.ca`, options.ca);
-  if (isUnproven({ identity, rejectUnauthorized })) reportUnproven(check, path);
-  const pair = readPair(check, path, options);
-  return withoutUndefined({ servername, minVersion, rejectUnauthorized, identity, ca, ...pair });
+  return check.gather(() => TLS_OPTIONS.resolve(given as TlsOptions, check.pathOf(path))) ?? {};
 }
 
-/** Reads the options of connections to one server, which is no service. */
-export function readServerTls(check: OptionValidator, path: string, given: unknown): TlsByService {
-  if (given === undefined) return USUAL_TLS;
-  const all = readTls(check, path, given);
-  if (all.identity && namesService(all.identity)) {
-    check.problem(
-      `${path}.identity`,
-      all.identity,
-      'no {service}: the certificate is that of a server, and of no service',
-    );
-  }
-  return { all, services: new Map() };
-}
+/** The TLS of connections to one server, which is no service. */
+export const SERVER_TLS = custom<TlsOptions, TlsByService>({
+  default: {},
+  range: 'options of TLS, without `services`',
+  read: (given, path, check) => {
+    const all = readTls(check, path, given);
+    if (all.identity && namesService(all.identity)) {
+      const expected = 'no {service}: the certificate is that of a server, and of no service';
+      check.problem(`${path}.identity`, all.identity, expected);
+    }
+    return { all, services: new Map() };
+  },
+});
 
 /**
  * Options over those that are their defaults.
@@ -136,7 +146,7 @@ export function readServerTls(check: OptionValidator, path: string, given: unkno
 export function overlayTls(check: OptionValidator, path: string, base: TlsMaterial, own: TlsMaterial): TlsMaterial {
   const material = { ...base, ...own };
   // `readTls` has reported what is wrong with `own` alone.
-  if (isUnproven(material) && !isUnproven(own)) reportUnproven(check, path);
+  if (isUnproven(material) && !isUnproven(own)) reportUnproven(check, `${path}.`);
   return material;
 }
 
@@ -144,9 +154,9 @@ function isUnproven({ identity, rejectUnauthorized }: TlsMaterial): boolean {
   return identity !== undefined && rejectUnauthorized === false;
 }
 
-function reportUnproven(check: OptionValidator, path: string): void {
+function reportUnproven(check: OptionValidator, prefix = ''): void {
   const expected = 'true, since a certificate that is not verified proves no identity';
-  check.problem(`${path}.rejectUnauthorized`, false, expected);
+  check.problem(`${prefix}rejectUnauthorized`, false, expected);
 }
 
 /** Reads the files again. */
@@ -155,21 +165,6 @@ export function readAgain(check: OptionValidator, path: string, material: TlsMat
   const { ca, cert, key, ...others } = material;
   const sources = { ca: ca?.map((pem) => sourceOf(pem)!), cert: sourceOf(cert), key: sourceOf(key) };
   return readTls(check, path, { ...others, ...sources });
-}
-
-/** Checks the options that are not secret and may appear in a registration. */
-export function checkTlsIdentity(
-  check: OptionValidator,
-  path: string,
-  { servername, rejectUnauthorized }: { readonly servername?: unknown; readonly rejectUnauthorized?: unknown },
-  nameOf: (option: string) => string = (option) => option,
-): void {
-  if (servername !== undefined && !isServername(servername)) {
-    check.problem(`${path}.${nameOf('servername')}`, servername, 'a host name, and no address');
-  }
-  if (rejectUnauthorized !== undefined) {
-    check.boolean(`${path}.${nameOf('rejectUnauthorized')}`, rejectUnauthorized);
-  }
 }
 
 /**
@@ -190,53 +185,44 @@ function isServername(value: unknown): boolean {
   return isName && isIP(value) === 0 && URL.canParse(`https://${value}`);
 }
 
-function readIdentity(check: OptionValidator, path: string, given: TlsOptions['identity']): string[] | undefined {
-  if (given === undefined) return undefined;
+function readIdentity(given: unknown, path: string, check: OptionValidator): readonly string[] | undefined {
   const identities: readonly unknown[] = Array.isArray(given) ? given : [given];
   if (identities.length > 0 && identities.every(isIdentity)) return [...identities];
   check.problem(path, given, `${IDENTITY_RULE}, or a list of them`);
   return undefined;
 }
 
-function readAuthorities(check: OptionValidator, path: string, given: TlsOptions['ca']): Pem[] | undefined {
-  if (given === undefined) return undefined;
-  const sources: readonly unknown[] = Array.isArray(given) ? given : [given];
-  if (sources.length === 0) check.problem(path, given, 'at least one certificate: with none, no server is trusted');
-  return sources.flatMap(
-    (source, index) => readCertificates(check, Array.isArray(given) ? `${path}[${index}]` : path, source) ?? [],
-  );
+function readAuthorities(given: unknown, path: string, check: OptionValidator): readonly Pem[] {
+  if (!Array.isArray(given)) return [readCertificates(given, path, check) ?? []].flat();
+  if (given.length === 0) check.problem(path, given, 'at least one certificate: with none, no server is trusted');
+  return given.flatMap((source, index) => readCertificates(source, `${path}[${index}]`, check) ?? []);
 }
 
-function readPair(
-  check: OptionValidator,
-  path: string,
-  given: TlsOptions,
-): Pick<TlsMaterial, 'cert' | 'key'> | undefined {
+function readPair(given: Partial<TlsOptions>, check: OptionValidator): Pick<TlsMaterial, 'cert' | 'key'> | undefined {
   if (given.cert === undefined && given.key === undefined) return undefined;
   for (const name of ['cert', 'key'] as const) {
     if (given[name] !== undefined) continue;
-    check.problem(`${path}.${name}`, undefined, 'a value, as cert and key belong together');
+    check.problem(name, undefined, 'a value, as cert and key belong together');
     return undefined;
   }
-  const [certPath, keyPath] = [`${path}.cert`, `${path}.key`];
-  const cert = readCertificates(check, certPath, given.cert);
-  const key = readKey(check, keyPath, given.key);
+  const cert = readCertificates(given.cert, 'cert', check);
+  const key = readKey(given.key, 'key', check);
   if (cert === undefined || key === undefined) return undefined;
   if (!new X509Certificate(cert.text).checkPrivateKey(createPrivateKey(key.text))) {
-    check.problem(keyPath, shown(given.key), `the private key of the certificate in ${check.pathOf(certPath)}`);
+    check.problem('key', shown(given.key), `the private key of the certificate in ${check.pathOf('cert')}`);
     return undefined;
   }
   try {
     createSecureContext({ cert: cert.text, key: key.text });
   } catch (error) {
     const { code = 'not accepted' } = error as { code?: string };
-    check.problem(certPath, shown(given.cert), `a certificate and a key that OpenSSL accepts (${code})`);
+    check.problem('cert', shown(given.cert), `a certificate and a key that OpenSSL accepts (${code})`);
     return undefined;
   }
   return { cert, key };
 }
 
-function readCertificates(check: OptionValidator, path: string, source: unknown): Pem | undefined {
+function readCertificates(source: unknown, path: string, check: OptionValidator): Pem | undefined {
   const pem = readPem(check, path, source);
   if (pem === undefined) return undefined;
   // OpenSSL ignores anything that is not a certificate, such as one that is cut off, and would then trust no server.
@@ -256,7 +242,7 @@ function isCertificate(pem: string): boolean {
   }
 }
 
-function readKey(check: OptionValidator, path: string, source: unknown): Pem | undefined {
+function readKey(source: unknown, path: string, check: OptionValidator): Pem | undefined {
   const pem = readPem(check, path, source);
   if (pem === undefined) return undefined;
   try {

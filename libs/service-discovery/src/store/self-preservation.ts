@@ -1,4 +1,4 @@
-import { count, number, OptionGroup, type OptionsOf } from '../common/index.js';
+import { count, custom, number, OptionGroup, type OptionsOf } from '../common/index.js';
 import { type ExpiryHold, type WatchScope } from '../model/index.js';
 
 /**
@@ -47,6 +47,16 @@ export function resolveSelfPreservationOptions(
 ): SelfPreservationOptions {
   return options === false ? NEVER : SELF_PRESERVATION_OPTIONS.resolve(options, path);
 }
+
+/** The option of a store that holds these options; false: expiry is never held. */
+export const SELF_PRESERVATION = custom<Partial<SelfPreservationOptions> | false, SelfPreservationOptions>({
+  default: {},
+  range: 'options or `false`',
+  inner: SELF_PRESERVATION_OPTIONS,
+  read: (value, path, check) =>
+    // What is wrong is reported, so that nothing goes on with undefined.
+    check.gather(() => resolveSelfPreservationOptions(value as SelfPreservationOptions, check.pathOf(path)))!,
+});
 
 /** The holds within a scope, in the form that a reset carries them; empty if there are none. */
 export function holdsWithin(

@@ -11,7 +11,7 @@ export {
   type ServiceResponse,
   type Transport,
 } from './transport.js';
-export { readTransportTls, type TransportTlsOptions } from './tls.js';
+export { type TransportTlsOptions } from './tls.js';
 export { headerFault } from './header-fault.js';
 export { isSpent, type OutgoingBody, outgoingBodyOf } from './outgoing-body.js';
 export { withQuery } from './query.js';
@@ -19,10 +19,5 @@ export { targetOf } from './request-target.js';
 export { ReadBody } from './read-body.js';
 export { ReadContent } from './read-content.js';
 export { bodyOf, onBodyEnd } from './response-body.js';
-export {
-  MAX_RESPONSE_SIZE_RANGE,
-  DEFAULT_UNDICI_TRANSPORT_OPTIONS,
-  resolveUndiciTransportOptions,
-  type UndiciTransportOptions,
-} from './undici/options.js';
+export { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';
 export { UndiciTransport, type UndiciTransportDeps } from './undici/undici-transport.js';

@@ -1,12 +1,11 @@
 import {
+  custom,
   isRecord,
-  type OptionValidator,
   overlayTls,
   readTls,
   type TlsByService,
   type TlsMaterial,
   type TlsOptions,
-  USUAL_TLS,
 } from '../common/index.js';
 import { isServiceName } from '../model/index.js';
 
@@ -19,17 +18,21 @@ export interface TransportTlsOptions extends TlsOptions {
   services?: Readonly<Record<string, TlsOptions>>;
 }
 
-/** Reads the files, and reports all problems. */
-export function readTransportTls(check: OptionValidator, path: string, given: unknown): TlsByService {
-  if (given === undefined) return USUAL_TLS;
-  const { services = {}, ...usual } = isRecord(given) ? given : {};
-  const all = readTls(check, path, isRecord(given) ? usual : given);
-  const own = new Map<string, TlsMaterial>();
-  if (!isRecord(services)) check.problem(`${path}.services`, services, 'an object of options by the name of a service');
-  for (const [name, options] of isRecord(services) ? Object.entries(services) : []) {
-    const place = `${path}.services.${name}`;
-    if (!isServiceName(name)) check.problem(place, name, 'the name of a service');
-    else if (options !== undefined) own.set(name, overlayTls(check, place, all, readTls(check, place, options)));
-  }
-  return { all, services: own };
-}
+/** The option that holds these settings, with files read. */
+export const TRANSPORT_TLS = custom<TransportTlsOptions, TlsByService>({
+  default: {},
+  range: 'options of TLS',
+  read: (given, path, check) => {
+    const { services = {}, ...usual } = isRecord(given) ? given : {};
+    const all = readTls(check, path, isRecord(given) ? usual : given);
+    const own = new Map<string, TlsMaterial>();
+    const expected = 'an object of options by the name of a service';
+    if (!isRecord(services)) check.problem(`${path}.services`, services, expected);
+    for (const [name, options] of isRecord(services) ? Object.entries(services) : []) {
+      const place = `${path}.services.${name}`;
+      if (!isServiceName(name)) check.problem(place, name, 'the name of a service');
+      else if (options !== undefined) own.set(name, overlayTls(check, place, all, readTls(check, place, options)));
+    }
+    return { all, services: own };
+  },
+});

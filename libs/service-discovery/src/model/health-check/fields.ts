@@ -1,4 +1,4 @@
-import { checkTlsIdentity, type OptionValidator, withoutUndefined } from '../../common/index.js';
+import { type OptionValidator, TLS_OPTIONS } from '../../common/index.js';
 import { isHost, isPath, isServiceName, isText, withoutBrackets } from '../field-checks.js';
 import { findForbiddenHost } from '../forbidden-host.js';
 import { type HttpProtocol } from '../protocol.js';
@@ -90,15 +90,17 @@ function textField(expected: string, accepts: (text: string) => boolean): (input
   };
 }
 
+/** The options of TLS that are not secret. */
 function readTls({ value, path, check, form }: FieldInput): HealthCheckSpec['tls'] {
-  const verifies = form.nameOf('rejectUnauthorized');
-  const given = check.options<Record<string, unknown>>(path, value as Record<string, unknown>, {}, [
-    'servername',
-    verifies,
-  ]);
-  const { servername, [verifies]: rejectUnauthorized } = given;
-  checkTlsIdentity(check, path, { servername, rejectUnauthorized }, form.nameOf);
-  return withoutUndefined({ servername, rejectUnauthorized }) as HealthCheckSpec['tls'];
+  const names = ['servername', 'rejectUnauthorized'] as const;
+  const given = check.options<Record<string, unknown>>(path, value as object, {}, names.map(form.nameOf));
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const own = given[form.nameOf(name)];
+      if (own === undefined) return [];
+      return [[name, TLS_OPTIONS.options[name].read(own, `${path}.${form.nameOf(name)}`, check)]];
+    }),
+  );
 }
 
 function readBody({ value, path, check, bounds }: FieldInput): HealthCheckSpec['body'] {

@@ -26,8 +26,7 @@ import {
 } from '../../model/index.js';
 import { readListedServices } from '../../registry/index.js';
 import {
-  isNamespace,
-  NAMESPACE_RULE,
+  REDIS_REGISTRY_STORE_OPTIONS,
   REDIS_SERVERS_OPTION_NAMES,
   type RedisRegistryStoreOptions,
   type RegistryStore,
@@ -35,16 +34,12 @@ import {
   resolveRedisRegistryStoreOptions,
   resolveRemoteRegistryStoreOptions,
 } from '../../store/index.js';
-import {
-  MAX_RESPONSE_SIZE_RANGE,
-  readTransportTls,
-  resolveUndiciTransportOptions,
-  type UndiciTransportOptions,
-} from '../../transport/index.js';
+import { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from '../../transport/index.js';
 import { type DeadlineCheck } from '../incoming/deadline-trust.js';
 import { NoCronError, parseCron } from '../schedule/index.js';
 import {
   type AdvertiseOptions,
+  AXIOS_TRANSPORT_OPTIONS,
   type AxiosTransportOptions,
   DEFAULT_REDIS_URL,
   DEFAULT_SERVICE_DISCOVERY_OPTIONS,
@@ -244,8 +239,7 @@ export function checkNamespace(
   { namespace = DEFAULT_SERVICE_DISCOVERY_OPTIONS.namespace }: Pick<ServiceDiscoveryOptions, 'namespace'>,
   check: OptionValidator,
 ): string {
-  if (!isNamespace(namespace)) check.problem('namespace', namespace, NAMESPACE_RULE);
-  return namespace;
+  return REDIS_REGISTRY_STORE_OPTIONS.options.namespace.read(namespace, 'namespace', check);
 }
 
 /** Which Redis holds the registry of the modes `redis_backed` and `hybrid`; undefined where that is wrong. */
@@ -348,19 +342,12 @@ function checkTransportOptions(
   check: OptionValidator,
 ): TlsByService {
   check.oneOf('transport.type', type, TRANSPORT_NAMES);
-  if (type === 'axios') {
-    const names: readonly (keyof AxiosTransportOptions)[] = ['tls', 'maxResponseSize'];
-    const { tls, maxResponseSize } = check.options<Partial<AxiosTransportOptions>>('transport', options, {}, names);
-    if (maxResponseSize !== undefined) {
-      check.number('transport.maxResponseSize', maxResponseSize, MAX_RESPONSE_SIZE_RANGE);
-    }
-    return readTransportTls(check, 'transport.tls', tls);
-  }
+  if (type === 'axios') return check.gather(() => AXIOS_TRANSPORT_OPTIONS.resolve(options))?.tls ?? USUAL_TLS;
   const { closeTimeout, ...given } = options as UndiciTransportOptions;
   if (closeTimeout !== undefined) {
     check.problem('transport.closeTimeout', closeTimeout, 'nothing here: it follows from shutdown.timeout');
   }
-  return check.gather(() => resolveUndiciTransportOptions(given, 'transport'))?.tls ?? USUAL_TLS;
+  return check.gather(() => UNDICI_TRANSPORT_OPTIONS.resolve(given))?.tls ?? USUAL_TLS;
 }
 
 /** Options hold no functions: what does is meant as a transport, whatever it lacks. */

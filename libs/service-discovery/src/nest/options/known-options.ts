@@ -20,22 +20,28 @@ import {
 } from '../../resilience/index.js';
 import { SERVICE_REGISTRY_OPTIONS } from '../../registry/index.js';
 import {
-  DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
+  REDIS_REGISTRY_STORE_OPTIONS,
   REDIS_SIGNING_OPTIONS,
+  REMOTE_REGISTRY_STORE_OPTIONS,
   SELF_PRESERVATION_OPTIONS,
-  REDIS_SERVERS_OPTION_NAMES,
 } from '../../store/index.js';
-import { DEFAULT_UNDICI_TRANSPORT_OPTIONS } from '../../transport/index.js';
+import { UNDICI_TRANSPORT_OPTIONS } from '../../transport/index.js';
 import { API_OPTIONS_WITHOUT_DEFAULT, DEFAULT_API_OPTIONS } from '../rest/api-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
+
+const REMOTE_OPTIONS = REMOTE_REGISTRY_STORE_OPTIONS.without('url');
+const REDIS_OPTIONS = REDIS_REGISTRY_STORE_OPTIONS.without('namespace', 'selfPreservation');
 
 /** The options that are stated once, by the path of their group; empty: at the top level. */
 export const OPTION_GROUPS = {
   '': SERVICE_REGISTRY_OPTIONS,
+  remote: REMOTE_OPTIONS,
+  redis: REDIS_OPTIONS,
   'redis.signing': REDIS_SIGNING_OPTIONS,
   selfPreservation: SELF_PRESERVATION_OPTIONS,
   health: HEALTH_AGGREGATOR_OPTIONS,
   loadBalancing: LOAD_BALANCING_OPTIONS,
+  transport: UNDICI_TRANSPORT_OPTIONS.without('closeTimeout'),
   circuitBreaker: CIRCUIT_BREAKER_OPTIONS,
   retry: RETRY_OPTIONS,
   outlierDetection: OUTLIER_DETECTION_OPTIONS,
@@ -54,12 +60,8 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   preset: null,
   mode: null,
   registryUrl: null,
-  remote: ['path', 'token', 'headers', 'requestTimeout', 'tls'],
-  redis: [
-    ...REDIS_SERVERS_OPTION_NAMES,
-    ...Object.keys(DEFAULT_REDIS_REGISTRY_STORE_OPTIONS).filter((name) => name !== 'namespace'),
-    'signing',
-  ],
+  remote: REMOTE_OPTIONS.names,
+  redis: REDIS_OPTIONS.names,
   store: null,
   namespace: null,
   services: null,
@@ -114,7 +116,7 @@ export function findUnknownOptions(options: object): Problem[] {
   const names = Object.keys(KNOWN_OPTIONS);
   const inGroups = Object.entries({
     ...KNOWN_OPTIONS,
-    transport: Object.keys(DEFAULT_UNDICI_TRANSPORT_OPTIONS),
+    transport: UNDICI_TRANSPORT_OPTIONS.names,
   }).flatMap(([name, inner]) => (inner ?? []).map((own) => `${name}.${own}`));
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
     if (!Object.hasOwn(KNOWN_OPTIONS, name)) return [unknownOption(name, name, value, names, inGroups)];

@@ -1,5 +1,5 @@
 import { type NamedStrategies } from '../../balancing/index.js';
-import { type Duration } from '../../common/index.js';
+import { type Duration, type OptionsOf } from '../../common/index.js';
 import { type CommunicatorDefaults, DEFAULT_COMMUNICATOR_OPTIONS } from '../../communicator/index.js';
 import { type CronTimes, type HealthAggregatorOptions, type HealthCheckOptions } from '../../health/index.js';
 import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
@@ -12,7 +12,7 @@ import {
   type SelfPreservationOptions,
 } from '../../store/index.js';
 import { type TlsByService } from '../../common/index.js';
-import { type Transport, type TransportTlsOptions, type UndiciTransportOptions } from '../../transport/index.js';
+import { type Transport, UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from '../../transport/index.js';
 import { type DeadlineCheck } from '../incoming/deadline-trust.js';
 import { type ApiOptions } from '../rest/api-options.js';
 import { type RouteDecorators } from '../route-decorators.js';
@@ -41,17 +41,16 @@ export interface TransportOptions extends Omit<UndiciTransportOptions, 'closeTim
   type?: 'undici';
 }
 
-/** What the app's `HttpService` does not say itself. */
-export interface AxiosTransportOptions {
+export const AXIOS_TRANSPORT_OPTIONS = UNDICI_TRANSPORT_OPTIONS.without(
+  ...(['connections', 'warmConnections', 'connectTimeout', 'keepAliveTimeout', 'bodyTimeout', 'closeTimeout'] as const),
+);
+
+/**
+ * What the app's `HttpService` does not say itself. Where `tls` says something, connections are its own, and the `httpsAgent` of the
+ * app's `HttpService` is left out.
+ */
+export interface AxiosTransportOptions extends Partial<OptionsOf<typeof AXIOS_TRANSPORT_OPTIONS>> {
   type: 'axios';
-  /**
-   * How instances are called that registered with the protocol `https`. Where it says something, connections are its own,
-   * and the `httpsAgent` of the app's `HttpService` is left out.
-   * @default as that `httpsAgent` says
-   */
-  tls?: TransportTlsOptions;
-  /** How much of a response body may be read into memory, in bytes: 128 KiB to 1 GiB. @default 16 MiB */
-  maxResponseSize?: number;
 }
 
 /** Whether the app's own `HttpService` sends. */

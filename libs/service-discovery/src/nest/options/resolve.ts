@@ -4,8 +4,7 @@ import {
   InvalidConfigurationError,
   OptionValidator,
   type Problem,
-  readTokens,
-  TOKENS_RULE,
+  TOKEN,
   withoutUndefined,
 } from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
@@ -152,9 +151,7 @@ function resolveMerged(
 /** The environment's token, which controllers that the app mounts itself go by. */
 function tokenOf(settings: readonly EnvironmentSetting[], check: OptionValidator): string | undefined {
   const setting = settings.find(({ path }) => path === 'api.token');
-  if (setting === undefined || readTokens(setting.value)) return setting?.raw.trim();
-  check.problem(setting.name, '***', TOKENS_RULE);
-  return undefined;
+  return setting && TOKEN.read(setting.value, setting.name, check);
 }
 
 function resolveApi(options: Partial<ApiOptions> | undefined, check: OptionValidator): ApiOptions {

@@ -1,5 +1,5 @@
 import { type CanActivate, type Type } from '@nestjs/common';
-import { assertOptions, OptionValidator, readTokens, TOKENS_RULE, withoutUndefined } from '../../common/index.js';
+import { assertOptions, OptionValidator, TOKEN, withoutUndefined } from '../../common/index.js';
 import { type AllowedHosts, HostPolicy } from '../../model/index.js';
 import { type AccessRule, findAccessProblems } from './access/access-rules.js';
 import { JWT_OPTIONS, type JwtOptions } from './access/jwt-options.js';
@@ -136,7 +136,7 @@ export function resolveApiOptions(options: Partial<ApiOptions> = {}, path = 'api
   for (const name of ['maxEventReaders', 'maxWatches'] as const)
     check.number(name, resolved[name], { min: 1, max: 100_000, integer: true });
   expect('guard', 'a guard: a class or an object with canActivate()', (value) => value === undefined || isGuard(value));
-  if (resolved.token !== undefined && !readTokens(resolved.token)) check.problem('token', '***', TOKENS_RULE);
+  if (resolved.token !== undefined) TOKEN.read(resolved.token, 'token', check);
   check.gather(() => API_LIMIT_OPTIONS.resolve(resolved.limits, check.pathOf('limits')));
   check.problems.push(...findAccessProblems(resolved.access, check.pathOf('access'), resolved));
   check.optionalFunction('authorize', resolved.authorize);

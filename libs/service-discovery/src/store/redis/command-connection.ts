@@ -107,11 +107,9 @@ export class CommandConnection {
   }
 
   private async make(): Promise<Client> {
-    const { servers, commandTimeoutMs } = this.options;
+    const { servers, commandTimeout } = this.options;
     const client =
-      'address' in servers
-        ? await makeClient(servers, commandTimeoutMs, this.random, this.spread)
-        : (servers as Client);
+      'address' in servers ? await makeClient(servers, commandTimeout, this.random, this.spread) : (servers as Client);
     this.onConnecting = () => this.listener.onAttempt(client);
     for (const [event, handler] of this.handlers()) client.on(event, handler);
     return client;

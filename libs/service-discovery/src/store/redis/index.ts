@@ -1,8 +1,6 @@
 /** Registrations kept in Redis: the store of `redis_backed` and `hybrid`. */
 export {
-  DEFAULT_REDIS_REGISTRY_STORE_OPTIONS,
-  isNamespace,
-  NAMESPACE_RULE,
+  REDIS_REGISTRY_STORE_OPTIONS,
   REDIS_SERVERS_OPTION_NAMES,
   redisHostsOf,
   resolveRedisRegistryStoreOptions,

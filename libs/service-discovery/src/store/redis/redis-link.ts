@@ -55,7 +55,7 @@ export class RedisLink {
     this.refused.onChange((refusal) => {
       if (!refusal) this.replica = { times: 0, nextAt: Number.NEGATIVE_INFINITY };
     });
-    this.services = new BatchSize(SERVICES_PER_ROUND_TRIP, options.commandTimeoutMs, clock);
+    this.services = new BatchSize(SERVICES_PER_ROUND_TRIP, options.commandTimeout, clock);
     this.connection = new CommandConnection(options, random, spread, {
       onAttempt: (client) => void this.untilConnected(client).catch(() => undefined),
       onUp: () => this.goUp(),
@@ -65,7 +65,7 @@ export class RedisLink {
 
   /** The timeout of a command. */
   get commandTimeoutMs(): number {
-    return this.options.commandTimeoutMs;
+    return this.options.commandTimeout;
   }
 
   /** The error of a command that exceeds it. */

@@ -2,6 +2,7 @@ import { createPrivateKey, createPublicKey, type KeyObject } from 'node:crypto';
 import {
   boolean,
   custom,
+  fromEnv,
   optional,
   OptionGroup,
   readPem,
@@ -24,11 +25,14 @@ export const REDIS_SIGNING_OPTIONS = new OptionGroup(
      * The secret of all processes, which sign with HMAC-SHA-256. The first of several signs, all verify.
      * @default none
      */
-    key: optional(
-      custom<string, readonly string[]>({
-        range: '32 to 512 visible ASCII characters, without commas; several separated by commas',
-        read: readSecrets,
-      }),
+    key: fromEnv(
+      'REDIS_SIGNING_KEY',
+      optional(
+        custom<string, readonly string[]>({
+          range: '32 to 512 visible ASCII characters, without commas; several separated by commas',
+          read: readSecrets,
+        }),
+      ),
     ),
     /**
      * The Ed25519 key that signs, as PEM or the path of a file; it takes precedence over `key`. Without either, a process

@@ -1,6 +1,6 @@
 /** The registry of another process, reached over its REST API: the store of `remote`, and its wire format. */
 export {
-  DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS,
+  REMOTE_REGISTRY_STORE_OPTIONS,
   resolveRemoteRegistryStoreOptions,
   type RegistryHeaders,
   type RemoteRegistryStoreOptions,

@@ -1,13 +1,16 @@
 import {
+  custom,
+  duration,
+  type GivenOptionsOf,
   isRecord,
-  OptionValidator,
-  readServerTls,
+  optional,
+  OptionGroup,
+  SERVER_TLS,
   readTokens,
-  TOKENS_RULE,
+  required,
+  TOKEN,
   withMaskedPassword,
-  type Duration,
   type TlsByService,
-  type TlsOptions,
 } from '../../common/index.js';
 
 /** Headers for every request, or a function that returns them for each request, for example with a renewed token. */
@@ -15,95 +18,98 @@ export type RegistryHeaders =
   | Readonly<Record<string, string>>
   | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
 
-/** Where the registry is, and how to reach it. */
-export interface RemoteRegistryStoreOptions {
-  /** Such as `http://registry:3000`, with a path if the registry's app is mounted below one. */
-  url: string;
-  /**
-   * The mount path of the registry's REST API below the URL, without leading or trailing slashes.
-   * @default 'service-discovery'
-   */
-  path?: string;
-  /**
-   * The secret that the registry shares with its clients (its `api.token`), sent as `Authorization: Bearer <token>`. Of
-   * a comma-separated list the first is sent, so that all processes may have the same list. An `authorization` header
-   * in `headers` takes precedence.
-   * @default none
-   */
-  token?: string;
-  /** Sent with every request, such as `{ authorization: 'Bearer …' }` for the registry's guard. @default none */
-  headers?: RegistryHeaders;
-  /** The timeout of a request and of opening a watch: 1 ms to 10 minutes. @default '5s' */
-  requestTimeout?: Duration;
-  /** For an `https` URL: a CA of your own, a client certificate, whose certificate to expect. @default the CAs that Node trusts */
-  tls?: TlsOptions;
-}
+type MakeHeaders = () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
 
-export const DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS = {
-  path: 'service-discovery',
-  headers: {} as RegistryHeaders,
-  requestTimeout: '5s' as Duration,
-} satisfies Omit<RemoteRegistryStoreOptions, 'url' | 'token' | 'tls'>;
+/** Where the registry is, and how to reach it. */
+export const REMOTE_REGISTRY_STORE_OPTIONS = new OptionGroup(
+  'remote',
+  {
+    /** Such as `http://registry:3000`, with a path if the registry's app is mounted below one. */
+    url: required<string, URL>({
+      range: 'an `http` or `https` URL',
+      read: (value, path, check) => {
+        const base = baseOf(value);
+        const expected = 'a URL such as "http://registry:3000", without credentials, query and fragment';
+        if (!base) check.problem(path, withMaskedPassword(value), expected);
+        // What is wrong is reported, so that nothing goes on with undefined.
+        return base!;
+      },
+    }),
+    /**
+     * The mount path of the registry's REST API below the URL, without leading or trailing slashes.
+     * @default 'service-discovery'
+     */
+    path: custom<string>({
+      default: 'service-discovery',
+      range: 'a path',
+      read: (value, path, check) => {
+        const isPath = typeof value === 'string' && /^[\w.~-]+(?:\/[\w.~-]+)*$/.test(value);
+        if (!isPath) check.problem(path, value, 'a path such as "service-discovery", without slashes at its ends');
+        return value as string;
+      },
+    }),
+    /**
+     * The secret that the registry shares with its clients (its `api.token`), sent as `Authorization: Bearer <token>`. Of
+     * a comma-separated list the first is sent, so that all processes may have the same list. An `authorization` header
+     * in `headers` takes precedence.
+     * @default none
+     */
+    token: TOKEN,
+    /** Sent with every request, such as `{ authorization: 'Bearer …' }` for the registry's guard. @default none */
+    headers: custom<RegistryHeaders, MakeHeaders>({
+      default: {},
+      range: 'an object, or a function that makes one',
+      read: (value, path, check) => {
+        if (typeof value === 'function') return value as MakeHeaders;
+        const expected = 'an object of header names and texts, or a function that makes one';
+        if (!isHeaders(value)) check.problem(path, typeof value, expected);
+        return () => value as Readonly<Record<string, string>>;
+      },
+    }),
+    /** The timeout of a request and of opening a watch: 1 ms to 10 minutes. @default '5s' */
+    requestTimeout: duration({ default: '5s', minMs: 1, maxMs: 600_000 }),
+    /** For an `https` URL: a CA of your own, a client certificate, whose certificate to expect. @default the CAs that Node trusts */
+    tls: SERVER_TLS,
+  },
+  (_resolved, { url, tls }, check) => {
+    const base = baseOf(url);
+    if (tls === undefined || base?.protocol !== 'http:') return;
+    const expected = `a URL that begins with https, which ${base.origin} does not: write https://, or leave tls out`;
+    check.problem('tls', 'options', expected);
+  },
+);
+
+/** Where the registry is, and how to reach it. */
+export interface RemoteRegistryStoreOptions extends GivenOptionsOf<typeof REMOTE_REGISTRY_STORE_OPTIONS> {}
 
 export interface ResolvedRemoteRegistryStoreOptions {
   /** `http://registry:3000` */
   readonly origin: string;
   /** `/service-discovery`, with the path of the URL before it. */
   readonly basePath: string;
-  readonly headers: () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+  readonly headers: MakeHeaders;
   readonly requestTimeoutMs: number;
   readonly tls: TlsByService;
 }
 
 /**
  * Fills in the defaults.
- * @param path prefix of option names in error messages, such as `remote`
+ * @param at prefix of option names in error messages, such as `remote`
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function resolveRemoteRegistryStoreOptions(
-  options: RemoteRegistryStoreOptions,
-  path = '',
+  given: RemoteRegistryStoreOptions,
+  at = '',
 ): ResolvedRemoteRegistryStoreOptions {
-  const check = new OptionValidator(path);
-  const { url, token, tls, ...rest } = options;
-  const given = check.options('', rest, DEFAULT_REMOTE_REGISTRY_STORE_OPTIONS, ['url', 'token', 'tls']);
-  const base = baseOf(url);
-  if (!base) {
-    check.problem(
-      'url',
-      withMaskedPassword(url),
-      'a URL such as "http://registry:3000", without credentials, query and fragment',
-    );
-  }
-  if (typeof given.path !== 'string' || !/^[\w.~-]+(?:\/[\w.~-]+)*$/.test(given.path)) {
-    check.problem('path', given.path, 'a path such as "service-discovery", without slashes at its ends');
-  }
-  const tokens = token === undefined ? undefined : readTokens(token);
-  if (token !== undefined && !tokens) check.problem('token', '***', TOKENS_RULE);
-  const { headers } = given;
-  if (typeof headers !== 'function' && !isHeaders(headers)) {
-    check.problem('headers', typeof headers, 'an object of header names and texts, or a function that makes one');
-  }
-  if (tls !== undefined && base?.protocol === 'http:') {
-    check.problem(
-      'tls',
-      'options',
-      `a URL that begins with https, which ${base.origin} does not: write https://, or leave tls out`,
-    );
-  }
-  const requestTimeoutMs = check.duration('requestTimeout', given.requestTimeout, { minMs: 1, maxMs: 600_000 });
-  const material = readServerTls(check, 'tls', tls);
-  check.throwIfAny();
+  const { url, path, token, headers, requestTimeout, tls } = REMOTE_REGISTRY_STORE_OPTIONS.resolve(given, at);
   return {
-    origin: base?.origin ?? '',
-    basePath: `${base?.pathname.replace(/\/+$/, '') ?? ''}/${given.path}`,
-    headers: withToken(tokens?.[0], typeof headers === 'function' ? headers : () => headers),
-    requestTimeoutMs,
-    tls: material,
+    origin: url.origin,
+    basePath: `${url.pathname.replace(/\/+$/, '')}/${path}`,
+    headers: withToken(readTokens(token)?.[0], headers),
+    requestTimeoutMs: requestTimeout,
+    tls,
   };
 }
-
-type MakeHeaders = ResolvedRemoteRegistryStoreOptions['headers'];
 
 function withToken(token: string | undefined, make: MakeHeaders): MakeHeaders {
   if (token === undefined) return make;

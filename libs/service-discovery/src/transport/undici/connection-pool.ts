@@ -199,7 +199,7 @@ export class ConnectionPool {
   }
 
   private newOpener(): SpareConnections {
-    const { connectTimeoutMs, keepAliveTimeoutMs: idleMs, hosts, lookup } = this.options;
+    const { connectTimeout: connectTimeoutMs, keepAliveTimeout: idleMs, hosts, lookup } = this.options;
     return new SpareConnections(this.origin, { connectTimeoutMs, idleMs, tls: this.tls(), hosts, lookup });
   }
 
@@ -213,7 +213,7 @@ export class ConnectionPool {
           callback(null, socket);
         });
       },
-      keepAliveTimeout: this.options.keepAliveTimeoutMs,
+      keepAliveTimeout: this.options.keepAliveTimeout,
       allowH2: false,
       // Each request has limits of its own.
       headersTimeout: 0,

@@ -62,7 +62,7 @@ export class InstancePools {
   async close(): Promise<void> {
     const all = [...this.byOrigin.values(), ...this.retired];
     const closed = Promise.all(all.map((pool) => pool.close()));
-    const isInTime = await settlesWithin(this.clock, this.options.closeTimeoutMs, closed);
+    const isInTime = await settlesWithin(this.clock, this.options.closeTimeout, closed);
     if (!isInTime) for (const pool of all) pool.destroy();
     await closed;
     this.byOrigin.clear();

@@ -1,16 +1,16 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError } from '../../common/index.js';
-import { resolveUndiciTransportOptions } from './options.js';
+import { UNDICI_TRANSPORT_OPTIONS } from './options.js';
 
-describe('resolveUndiciTransportOptions', () => {
+describe('UNDICI_TRANSPORT_OPTIONS', () => {
   it('fills in the defaults', () => {
-    expect(resolveUndiciTransportOptions({ connections: undefined })).toEqual({
+    expect(UNDICI_TRANSPORT_OPTIONS.resolve({ connections: undefined })).toEqual({
       connections: 256,
       warmConnections: 1,
-      connectTimeoutMs: 5_000,
-      keepAliveTimeoutMs: 4_000,
-      bodyTimeoutMs: 300_000,
-      closeTimeoutMs: 10_000,
+      connectTimeout: 5_000,
+      keepAliveTimeout: 4_000,
+      bodyTimeout: 300_000,
+      closeTimeout: 10_000,
       maxResponseSize: 16_777_216,
       tls: { all: {}, services: new Map() },
     });
@@ -27,7 +27,7 @@ describe('resolveUndiciTransportOptions', () => {
     } as const;
     let error: unknown;
     try {
-      resolveUndiciTransportOptions(wrong);
+      UNDICI_TRANSPORT_OPTIONS.resolve(wrong);
     } catch (thrown) {
       error = thrown;
     }

@@ -17,7 +17,7 @@ import { type InstanceDelta, type ServiceRequest, type ServiceResponse, type Tra
 import { type BodyLimits, Exchange } from './exchange.js';
 import { toFailure } from './failure.js';
 import { InstancePools } from './instance-pools.js';
-import { resolveUndiciTransportOptions, type UndiciTransportOptions } from './options.js';
+import { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './options.js';
 
 export interface UndiciTransportDeps {
   /** @default the system clock */
@@ -45,11 +45,11 @@ export class UndiciTransport implements Transport {
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: UndiciTransportOptions = {}, deps: UndiciTransportDeps = {}) {
     this.sendsAsGiven = new.target === UndiciTransport;
-    const resolved = resolveUndiciTransportOptions(options);
+    const resolved = UNDICI_TRANSPORT_OPTIONS.resolve(options);
     const { clock = systemClock, events, hosts = new HostPolicy(), lookup } = deps;
     this.tls = new ServiceTls(resolved.tls, { clock, events, use: 'calls' });
     this.pools = new InstancePools({ ...resolved, hosts, lookup }, clock, this.tls);
-    const { bodyTimeoutMs: stallMs, maxResponseSize: maxBytes } = resolved;
+    const { bodyTimeout: stallMs, maxResponseSize: maxBytes } = resolved;
     this.limits = { timers: new TimerWheel(clock, true), stallMs, maxBytes };
   }
 
