@@ -135,6 +135,11 @@ describe('responses of the API', () => {
     ['PUT', `/circuit-breakers/users/instances/a`, 200, { state: 'closed' }],
     ['GET', '/circuit-breakers', 200, undefined],
     ['GET', '/ejections', 200, undefined],
+    ['GET', '/journal?service=users&limit=1', 200, undefined],
+    ['GET', '/journal?limit=0', 400, undefined],
+    ['GET', '/calls?minutes=5', 200, undefined],
+    ['GET', '/topology', 200, undefined],
+    ['GET', '/overview', 200, undefined],
     ['GET', '/explain/users', 200, undefined],
     ['GET', '/pipeline/users', 200, undefined],
   ] as const)('are what the document says: %s %s, %i', async (method, path, status, json) => {

@@ -19,6 +19,8 @@ const RESTRICTED: readonly (readonly [method: string, path: string, json?: objec
   ['PUT', '/circuit-breakers/user-service/instances/i', { state: 'isolated' }],
   ['GET', '/watch'],
   ['GET', '/events'],
+  ['GET', '/journal'],
+  ['GET', '/journal/stream'],
   ['POST', '/watch', {}],
 ];
 const OPEN: readonly string[] = [
@@ -29,6 +31,9 @@ const OPEN: readonly string[] = [
   '/patterns',
   '/circuit-breakers',
   '/ejections',
+  '/calls',
+  '/topology',
+  '/overview',
   '/metrics',
 ];
 

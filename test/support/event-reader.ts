@@ -3,6 +3,7 @@ import { Client, type Dispatcher } from 'undici';
 /** One event of a stream; `ping` is a comment. */
 export interface ReadEvent {
   readonly type: string;
+  readonly id?: string;
   readonly data: EventData;
 }
 
@@ -62,7 +63,12 @@ async function* framesOf(body: AsyncIterable<Buffer>): AsyncGenerator<ReadEvent,
       const frame = text.slice(0, end);
       text = text.slice(end + 2);
       const data = /^data: (.*)$/m.exec(frame)?.[1];
-      yield { type: /^event: (.*)$/m.exec(frame)?.[1] ?? 'ping', data: data === undefined ? frame : JSON.parse(data) };
+      const id = /^id: (.*)$/m.exec(frame)?.[1];
+      yield {
+        id,
+        type: /^event: (.*)$/m.exec(frame)?.[1] ?? 'ping',
+        data: data === undefined ? frame : JSON.parse(data),
+      };
     }
   }
 }

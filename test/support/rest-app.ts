@@ -17,7 +17,12 @@ import {
   resolveHealthCheckOptions,
 } from '../../libs/service-discovery/src/health/index.js';
 import { HostPolicy } from '../../libs/service-discovery/src/model/index.js';
-import { DiscoveryMetrics, EventBus } from '../../libs/service-discovery/src/observability/index.js';
+import {
+  CallFigures,
+  DiscoveryMetrics,
+  EventBus,
+  Journal,
+} from '../../libs/service-discovery/src/observability/index.js';
 import { ServiceRegistry, type ServiceRegistryOptions } from '../../libs/service-discovery/src/registry/index.js';
 import { MemoryRegistryStore, type RegistryStore } from '../../libs/service-discovery/src/store/index.js';
 import { FakeTransport, ManualClock } from '../../libs/service-discovery/src/testing/index.js';
@@ -34,7 +39,16 @@ import {
 } from '../../libs/service-discovery/src/nest/rest/index.js';
 import { type ErrorBody, type ListedInstanceView } from '../../libs/service-discovery/src/nest/rest/rest-views.js';
 import { ServiceDiscovery } from '../../libs/service-discovery/src/nest/service-discovery.js';
-import { CLOCK, HOST_POLICY, OPTIONS_IN_FORCE, RANDOM } from '../../libs/service-discovery/src/nest/tokens.js';
+import {
+  CLOCK,
+  HOST_POLICY,
+  OPTIONS_IN_FORCE,
+  PROCESS_NAME,
+  RANDOM,
+} from '../../libs/service-discovery/src/nest/tokens.js';
+
+/** The service that the process of the API registered, as far as its journal and its call figures know. */
+const PROCESS_SERVICE = 'shop';
 
 export const PLATFORMS = ['express', 'fastify'] as const;
 export type Platform = (typeof PLATFORMS)[number];
@@ -134,6 +148,8 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   const monitor =
     mode === 'remote' ? null : new HealthMonitor(registry, planChecks(checks), checks, { clock, random, share });
   const metrics = new DiscoveryMetrics(bus, registry);
+  const service = (): string => PROCESS_SERVICE;
+  const journal = new Journal(bus, { process: 'host:1', service, tag: 'a' }, {}, clock);
 
   @Module({
     controllers: [...restControllers(options.api), ...(options.controllers ?? [])],
@@ -149,6 +165,9 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: ServiceRegistry, useValue: registry },
       { provide: ServiceCommunicator, useValue: communicator },
       { provide: DiscoveryMetrics, useValue: metrics },
+      { provide: Journal, useValue: journal },
+      { provide: CallFigures, useValue: new CallFigures(bus, service, clock) },
+      { provide: PROCESS_NAME, useValue: 'host:1' },
       { provide: HealthAggregator, useValue: new HealthAggregator(registry, { clock }) },
       { provide: ResiliencePolicies, useValue: new ResiliencePolicies({ events: bus, clock, random }) },
       { provide: HealthMonitor, useValue: monitor },

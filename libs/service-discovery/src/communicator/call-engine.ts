@@ -215,6 +215,12 @@ export class CallEngine {
     return this.pipelineOf(this.knownService(service), settings).describe();
   }
 
+  /** The share of the retry budget that is left, 0 to 1; undefined: not called yet, or unlimited. */
+  retryBudgetLeft(service: string, settings: CallSettings): number | undefined {
+    const known = this.services.get(service);
+    return known && this.pipelineOf(known, settings).view.limits.budget?.left;
+  }
+
   /** @throws ServiceDiscoveryError `INVALID_REQUEST` */
   explain(service: string, settings: CallSettings, request: ServiceCallRequest): ServiceExplanation {
     const known = this.knownService(service);

@@ -186,6 +186,11 @@ export class ServiceCommunicator {
     this.engine.forceCircuit(service, instanceId, command, this.settingsFor(service));
   }
 
+  /** The share of a service's retry budget that is left, 0 to 1; undefined: not called yet, or without a budget. */
+  retryBudgetLeft(service: string): number | undefined {
+    return this.engine.retryBudgetLeft(service, this.settingsFor(service));
+  }
+
   /**
    * Explains what a call to the service would meet now: which instances would take it, which would not and why, what
    * decides between them, and which limits apply. Changes nothing.

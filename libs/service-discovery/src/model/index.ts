@@ -6,6 +6,7 @@ export * from './health-check/index.js';
 export * from './host-policy.js';
 export * from './instance.js';
 export { steadyList } from './instance-list.js';
+export * from './journal-entry.js';
 export * from './lease-kind.js';
 export * from './lease.js';
 export { INSTANCE_ID_PATTERN, isLabel, isServiceName, LABEL_RULE, SERVICE_NAME_PATTERN } from './field-checks.js';

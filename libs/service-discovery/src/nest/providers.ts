@@ -1,3 +1,4 @@
+import { hostname } from 'node:os';
 import { Logger, type Provider } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import {
@@ -19,7 +20,7 @@ import {
   resolveHealthCheckOptions,
 } from '../health/index.js';
 import { HostPolicy, type InstanceKey, type ServiceInstance } from '../model/index.js';
-import { DiscoveryMetrics, EventBus, EventLogger } from '../observability/index.js';
+import { CallFigures, DiscoveryMetrics, EventBus, EventLogger, Journal } from '../observability/index.js';
 import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../registry/index.js';
 import {
   MemoryRegistryStore,
@@ -55,6 +56,7 @@ import {
   CLOCK,
   HOST_POLICY,
   OPTIONS_IN_FORCE,
+  PROCESS_NAME,
   RANDOM,
   REGISTRY_STORE,
   SERVICE_DISCOVERY_OPTIONS,
@@ -94,6 +96,17 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     provide: DiscoveryMetrics,
     inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, CLOCK],
     useFactory: createMetrics,
+  },
+  { provide: PROCESS_NAME, useFactory: () => `${hostname()}:${process.pid}` },
+  {
+    provide: Journal,
+    inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, PROCESS_NAME, CLOCK, RANDOM],
+    useFactory: createJournal,
+  },
+  {
+    provide: CallFigures,
+    inject: [EventBus, ServiceRegistry, PROCESS_NAME, CLOCK],
+    useFactory: createCallFigures,
   },
   { provide: HOST_POLICY, inject: [OPTIONS_IN_FORCE], useFactory: createHostPolicy },
   {
@@ -156,6 +169,9 @@ export const CORE_EXPORTS = [
   EventBus,
   ServiceRegistry,
   DiscoveryMetrics,
+  Journal,
+  CallFigures,
+  PROCESS_NAME,
   ServiceCommunicator,
   HealthAggregator,
   ResiliencePolicies,
@@ -269,6 +285,28 @@ function createListedInstances(
 
 function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceRegistry, clock: Clock): DiscoveryMetrics {
   return new DiscoveryMetrics(bus, registry, metrics, { clock });
+}
+
+function createJournal(
+  { journal }: Options,
+  bus: EventBus,
+  registry: ServiceRegistry,
+  processName: string,
+  clock: Clock,
+  random: Random,
+): Journal {
+  const tag = Math.floor(random() * 36 ** 6).toString(36);
+  const service = (): string | undefined => serviceOf(registry);
+  return new Journal(bus, { process: processName, service, tag }, journal, clock);
+}
+
+function createCallFigures(bus: EventBus, registry: ServiceRegistry, processName: string, clock: Clock): CallFigures {
+  return new CallFigures(bus, () => serviceOf(registry) ?? processName, clock);
+}
+
+/** The service that this process registered first. */
+function serviceOf(registry: ServiceRegistry): string | undefined {
+  return registry.ownLeases()[0]?.serviceName;
 }
 
 /** The targets of `services` are the operator's word, too. */

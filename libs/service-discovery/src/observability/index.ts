@@ -1,4 +1,5 @@
-/** Observability: the event bus, and the log and the metrics derived from its events. */
+/** Observability: the event bus, and the log, the metrics, the journal and the call figures derived from its events. */
+export { type CallCounts, type CallEdge, CallFigures, type CallPoint, type EdgeRate, STEP_MS } from './call-figures.js';
 export {
   DEFAULT_SUBSCRIPTION_CAPACITY,
   EventBus,
@@ -8,6 +9,7 @@ export {
 } from './event-bus.js';
 export { lineOf, type EventLine, type LogLevel } from './event-line.js';
 export { EVENT_LOGGER_OPTIONS, EventLogger, type EventLoggerOptions, type LoggerPort } from './event-logger.js';
+export { Journal, JOURNAL_OPTIONS, type JournalOptions, type JournalQuery, momentId } from './journal.js';
 export {
   DEFAULT_DURATION_BUCKETS,
   DEFAULT_METRICS_PREFIX,
@@ -16,3 +18,10 @@ export {
   validateDiscoveryMetricsOptions,
 } from './metrics.js';
 export { type MetricsSource } from './registry-gauges.js';
+export {
+  describeTopology,
+  type Topology,
+  type TopologyEdge,
+  type TopologyFault,
+  type TopologyNode,
+} from './topology.js';

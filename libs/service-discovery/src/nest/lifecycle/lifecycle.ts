@@ -13,7 +13,7 @@ import { type Clock, type Random, settlesWithin, type TlsMaterial } from '../../
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { type CheckPlanner, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../../health/index.js';
 import { isHttp } from '../../model/index.js';
-import { DiscoveryMetrics, EventBus, EventLogger } from '../../observability/index.js';
+import { CallFigures, DiscoveryMetrics, EventBus, EventLogger, Journal } from '../../observability/index.js';
 import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios-transport/index.js';
@@ -77,6 +77,8 @@ export class ServiceDiscoveryLifecycle
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
+    @Inject(Journal) private readonly journal: Journal,
+    @Inject(CallFigures) private readonly figures: CallFigures,
     @Inject(EventLogger) private readonly eventLogger: EventLogger | null,
     @Inject(ServiceDiscoveryExplorer) private readonly explorer: ServiceDiscoveryExplorer,
     @Inject(EventBus) private readonly events: EventBus,
@@ -180,6 +182,8 @@ export class ServiceDiscoveryLifecycle
     // A store that was passed in may serve other apps, too.
     if (this.options.store === undefined) await shutdown.step(() => this.store.close());
     await shutdown.step(() => this.metrics.close());
+    await shutdown.step(() => this.figures.close());
+    await shutdown.step(() => this.journal.close());
     await shutdown.step(() => this.eventLogger?.close());
   }
 

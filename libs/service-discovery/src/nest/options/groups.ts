@@ -31,6 +31,7 @@ const SWITCHABLE: Readonly<Record<Switchable, true>> = {
   chaos: true,
   api: true,
   logging: true,
+  journal: true,
 };
 
 /** What stands for a group most often where it is no group: where that belongs. */

@@ -5,7 +5,7 @@ import {
   DEFAULT_HEALTH_CHECK_OPTIONS,
   HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
 } from '../../health/index.js';
-import { EVENT_LOGGER_OPTIONS } from '../../observability/index.js';
+import { EVENT_LOGGER_OPTIONS, JOURNAL_OPTIONS } from '../../observability/index.js';
 import {
   ADAPTIVE_LIMIT_OPTIONS,
   BULKHEAD_OPTIONS,
@@ -53,6 +53,7 @@ export const OPTION_GROUPS = {
   lastGood: LAST_GOOD_OPTIONS,
   chaos: CHAOS_OPTIONS,
   logging: EVENT_LOGGER_OPTIONS,
+  journal: JOURNAL_OPTIONS,
 };
 
 /** Every option's name, with the names inside of it where it is a group. */
@@ -104,6 +105,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   shutdown: ['drainDelay', 'timeout'],
   logging: EVENT_LOGGER_OPTIONS.names,
   metrics: ['registry', 'prefix', 'durationBuckets'],
+  journal: JOURNAL_OPTIONS.names,
 };
 
 /** The names inside of a group; null for what is none, or no option at all. */

@@ -2,7 +2,11 @@ import { type NamedStrategies } from '../../balancing/index.js';
 import { type Duration, type OptionsOf } from '../../common/index.js';
 import { type CommunicatorDefaults, DEFAULT_COMMUNICATOR_OPTIONS } from '../../communicator/index.js';
 import { type CronTimes, type HealthAggregatorOptions, type HealthCheckOptions } from '../../health/index.js';
-import { type DiscoveryMetricsOptions, type EventLoggerOptions } from '../../observability/index.js';
+import {
+  type DiscoveryMetricsOptions,
+  type EventLoggerOptions,
+  type JournalOptions,
+} from '../../observability/index.js';
 import { type ListedService, type ServiceRegistryOptions } from '../../registry/index.js';
 import { type AllowedHosts, type ServiceRegistration } from '../../model/index.js';
 import {
@@ -228,6 +232,8 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   logging?: EventLoggerOptions | false;
   /** The prom-client registry that metrics go into, what their names start with, and the buckets of durations. */
   metrics?: DiscoveryMetricsOptions;
+  /** How much of the journal is kept, see `GET /service-discovery/journal`; false: no journal. @default on */
+  journal?: JournalOptions | false;
 }
 
 /** Aggregation of the health of all services, and the health routes of this process. */
@@ -284,6 +290,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly shutdown: { readonly drainDelayMs: number; readonly timeoutMs: number };
   readonly logging: EventLoggerOptions | false;
   readonly metrics: DiscoveryMetricsOptions;
+  readonly journal: JournalOptions | false;
 }
 
 /** The Redis URL of modes that need one, if none is set. */

@@ -9,7 +9,7 @@ import {
 } from '../../common/index.js';
 import { type CommunicatorDefaults } from '../../communicator/index.js';
 import { HEALTH_AGGREGATOR_OPTIONS } from '../../health/index.js';
-import { EVENT_LOGGER_OPTIONS, validateDiscoveryMetricsOptions } from '../../observability/index.js';
+import { EVENT_LOGGER_OPTIONS, JOURNAL_OPTIONS, validateDiscoveryMetricsOptions } from '../../observability/index.js';
 import { SERVICE_REGISTRY_OPTIONS } from '../../registry/index.js';
 import { resolveSelfPreservationOptions } from '../../store/index.js';
 import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest/api-options.js';
@@ -107,7 +107,14 @@ function resolveMerged(
     ...withoutUndefined(options),
   };
   const services = checkServices(options.services, given, check);
-  const { advertise = {}, selfPreservation = {}, strategies: named = {}, logging = {}, metrics = {} } = options;
+  const {
+    advertise = {},
+    selfPreservation = {},
+    strategies: named = {},
+    logging = {},
+    metrics = {},
+    journal = {},
+  } = options;
 
   check.gather(() => SERVICE_REGISTRY_OPTIONS.resolve(registry));
   checkFollow(options, mode, check);
@@ -120,6 +127,7 @@ function resolveMerged(
   const tls = checkTransport(transport, check);
   checkAdvertise(advertise, check);
   if (logging !== false) check.gather(() => EVENT_LOGGER_OPTIONS.resolve(logging, 'logging'));
+  if (journal !== false) check.gather(() => JOURNAL_OPTIONS.resolve(journal));
   check.gather(() => validateDiscoveryMetricsOptions(metrics, 'metrics'));
   return {
     preset: options.preset,
@@ -145,6 +153,7 @@ function resolveMerged(
     shutdown: resolveShutdown(options, mode, check),
     logging,
     metrics,
+    journal,
   };
 }
 

@@ -27,9 +27,11 @@ const LIMITS = {
  * One event as it is sent.
  * @param type its name: letters, digits, `.`, `_`
  * @param data written as JSON
+ * @param id what a reader that comes back sends as `Last-Event-ID`
  */
-export function frameOf(type: string, data: unknown): string {
-  return `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+export function frameOf(type: string, data: unknown, id?: string): string {
+  const frame = `event: ${type}\ndata: ${JSON.stringify(data)}\n\n`;
+  return id === undefined ? frame : `id: ${id}\n${frame}`;
 }
 
 /** How often a stream that has nothing to say shows that it is alive. */

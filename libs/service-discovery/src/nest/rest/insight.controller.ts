@@ -1,14 +1,36 @@
+import { type IncomingHttpHeaders } from 'node:http';
 import { Controller, Get, Inject, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
-import { DiscoveryMetrics } from '../../observability/index.js';
-import { ApiGuard, Needs, Restricted } from './access/index.js';
+import { type CallFiguresView, type JournalView, type OverviewView, type TopologyView } from '../../client/index.js';
+import { ServiceCommunicator } from '../../communicator/index.js';
+import { HealthAggregator } from '../../health/index.js';
+import { type JournalEntry } from '../../model/index.js';
+import { CallFigures, describeTopology, DiscoveryMetrics, Journal, type Topology } from '../../observability/index.js';
+import { ServiceRegistry } from '../../registry/index.js';
+import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
+import { OPTIONS_IN_FORCE, PROCESS_NAME } from '../tokens.js';
+import { accessOf, ApiGuard, Needs, type RequestAccess, Restricted } from './access/index.js';
+import { ageHeader } from './age.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
+import { type CallsQuery, type JournalPageQuery, toJournalQuery, toMinutes } from './dto/insight.query.js';
 import { RestErrorFilter } from './error-filter.js';
 import { EventFrames } from './event-frames.js';
 import { EventStreams } from './event-streams.js';
+import { journalFrames } from './journal-frames.js';
+import { CallsParams, JournalParams } from './params.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
+import {
+  readableHealth,
+  toCallEdgeView,
+  toCallFiguresView,
+  toCountsView,
+  toFaultViews,
+  toHeldExpiryView,
+  toReadableEntry,
+  toTopologyView,
+} from './views/index.js';
 
-/** The part of the REST API that shows what happens in this process. */
+/** The part of the REST API that shows what happens: in this process, and in those that report to it. */
 @Controller({ path: DEFAULT_API_OPTIONS.path, version: VERSION_NEUTRAL })
 @UseGuards(ApiGuard)
 @UseFilters(RestErrorFilter)
@@ -19,6 +41,13 @@ export class ServiceDiscoveryInsightController {
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
     @Inject(EventStreams) private readonly streams: EventStreams,
     @Inject(Reply) private readonly reply: Reply,
+    @Inject(Journal) private readonly journal: Journal,
+    @Inject(CallFigures) private readonly figures: CallFigures,
+    @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
+    @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
+    @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
+    @Inject(OPTIONS_IN_FORCE) private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'mode'>,
+    @Inject(PROCESS_NAME) private readonly process: string,
   ) {}
 
   /** An event stream of what happens in this process from now on; names and data are those of {@link EventView}. */
@@ -35,4 +64,95 @@ export class ServiceDiscoveryInsightController {
   async scrape(@Res() response: unknown): Promise<string> {
     return this.reply.text(response, this.metrics.contentType, await this.metrics.metrics());
   }
+
+  /** The last changes of state, faults, and what operators did, the newest first: those about services that the caller may read. */
+  @Get('journal')
+  @Restricted()
+  readJournal(@JournalParams() query: JournalPageQuery, @Req() request: object, @Res() response: unknown): JournalView {
+    const access = accessOf(request);
+    const { limit, ...wanted } = toJournalQuery(query);
+    const found = this.journal.read({ ...wanted, limit: limit + 1, isShown: (entry) => isShown(entry, access) });
+    const entries = found.slice(0, limit).map((entry) => readable(entry, access));
+    const next = found.length > limit ? entries.at(-1)!.id : null;
+    return this.reply.json(response, 200, { entries, next });
+  }
+
+  /** An event stream of the journal's entries from now on, or from the entry of `Last-Event-ID` on. */
+  @Get('journal/stream')
+  @Restricted()
+  streamJournal(
+    @Req() request: { method: string; headers: IncomingHttpHeaders },
+    @Res() response: unknown,
+  ): Promise<void> {
+    const access = accessOf(request);
+    const lastId = request.headers['last-event-id'];
+    return this.streams.send('events', request, response, (reader) =>
+      journalFrames(this.journal, reader, typeof lastId === 'string' ? lastId : undefined, (entry) =>
+        isShown(entry, access) ? readable(entry, access) : undefined,
+      ),
+    );
+  }
+
+  /** Calls between services in steps of 10 s, for the last hour: of this process, and of those that report to it. */
+  @Get('calls')
+  listCalls(@CallsParams() query: CallsQuery, @Req() request: object, @Res() response: unknown): CallFiguresView {
+    const access = accessOf(request);
+    const { from, edges } = this.figures.edges(toMinutes(query));
+    const shown = edges.filter(({ caller, service }) => {
+      const isAsked = query.service === undefined || query.service === caller || query.service === service;
+      return isAsked && mayRead(caller, access) && access.mayRead(service);
+    });
+    const views = shown.map((edge) => toCallEdgeView(edge, this.communicator.retryBudgetLeft(edge.service)));
+    return this.reply.json(response, 200, toCallFiguresView(from, views));
+  }
+
+  /** Who calls whom, by calls of the last minute and by what registrations declare; what is not well, and what depends on it. */
+  @Get('topology')
+  showTopology(@Req() request: object, @Res() response: unknown): TopologyView {
+    const access = accessOf(request);
+    const view = toTopologyView(this.topology(), this.registry.snapshot, (name) => access.mayRead(name));
+    return this.reply.json(response, 200, view, ageHeader(this.registry));
+  }
+
+  /** What is not well, how many services and instances there are, and how current this process's view of them is. */
+  @Get('overview')
+  showOverview(@Req() request: object, @Res() response: unknown): OverviewView {
+    const access = accessOf(request);
+    const mayReadService = (name: string): boolean => access.mayRead(name);
+    const { connected, ageSeconds } = this.aggregator.getSummary().registry;
+    const names = [...this.registry.snapshot.services.keys()].filter(mayReadService);
+    const health = readableHealth(this.aggregator.getAggregatedHealth({ service: names }), mayReadService);
+    const view: OverviewView = {
+      registry: {
+        mode: this.options.mode ?? 'custom',
+        connected,
+        age_seconds: ageSeconds,
+        replicas: null,
+        held_expiry: toHeldExpiryView(this.registry.snapshot, mayReadService),
+      },
+      counts: toCountsView(health),
+      faults: toFaultViews(this.topology().faults, mayReadService),
+      rights: { operate: access.operatesAnything },
+      process: this.process,
+    };
+    return this.reply.json(response, 200, view, ageHeader(this.registry));
+  }
+
+  private topology(): Topology {
+    return describeTopology(this.aggregator.getAggregatedHealth(), this.figures.lastMinute());
+  }
+}
+
+/** What is about no service, and who was refused, is for those who may read everything. */
+function isShown({ service_name: service, type }: JournalEntry, access: RequestAccess): boolean {
+  if (access.readsEverything) return true;
+  return service !== null && access.mayRead(service) && !type.startsWith('api.');
+}
+
+function readable(entry: JournalEntry, access: RequestAccess): JournalEntry {
+  return access.readsEverything ? entry : toReadableEntry(entry, (name) => access.mayRead(name));
+}
+
+function mayRead(caller: string, access: RequestAccess): boolean {
+  return access.readsEverything || access.mayRead(caller);
 }

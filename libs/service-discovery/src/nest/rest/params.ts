@@ -1,4 +1,5 @@
 import { BodyPipe, QueryPipe, RawBody, RawQuery } from './dto-pipe.js';
+import { CallsQuery, JournalPageQuery } from './dto/insight.query.js';
 import { CircuitDto } from './dto/circuit.dto.js';
 import { DiscoverQuery } from './dto/discover.query.js';
 import { ExplainQuery } from './dto/explain.query.js';
@@ -33,6 +34,8 @@ export const HealthBody = (): ParameterDecorator => RawBody(REPORT_BYTES, new Bo
 export const WatchBody = (): ParameterDecorator => RawBody(LIST_BYTES, new BodyPipe(WatchDto));
 export const CircuitBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(CircuitDto));
 
+export const CallsParams = (): ParameterDecorator => RawQuery(new QueryPipe(CallsQuery));
+export const JournalParams = (): ParameterDecorator => RawQuery(new QueryPipe(JournalPageQuery));
 export const DeregisterParams = (): ParameterDecorator => RawQuery(new QueryPipe(DeregisterQuery));
 export const DiscoverParams = (): ParameterDecorator => RawQuery(new QueryPipe(DiscoverQuery));
 export const ExplainParams = (): ParameterDecorator => RawQuery(new QueryPipe(ExplainQuery));

@@ -63,6 +63,13 @@ export class RetryBudget {
     return Math.max(0, Math.floor(allowed - totals[RETRIES]! + ROUNDING));
   }
 
+  /** The share of the retries allowed in the present window that is left: 0 to 1. */
+  get left(): number {
+    const { available } = this;
+    const used = this.counted.totals[RETRIES]!;
+    return available + used === 0 ? 0 : available / (available + used);
+  }
+
   /**
    * Call it once per call, not for its retries.
    * @param now `Clock.now()`, when the caller already has it

@@ -88,6 +88,11 @@ export class RequestAccess {
     return this.rights.may('operate', serviceName);
   }
 
+  /** Whether there is a service that the caller may operate. */
+  get operatesAnything(): boolean {
+    return this.rights.mayAnywhere('operate');
+  }
+
   /** @throws AccessError unless the caller may do something in all services */
   assertMayEverywhere(action: ApiRight): void {
     if (!this.rights.mayEverywhere(action)) throw this.noRight(action, {}, 'all services');

@@ -191,6 +191,40 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 200: 'Pipeline' },
     errors: NO_SERVICE,
   },
+  readJournal: {
+    route: 'GET /journal',
+    summary: 'The last changes of state, faults and actions of operators, the newest first',
+    query: {
+      service: text('Entries about it.'),
+      type: text('Events of this type, such as circuit.opened.'),
+      since: text('An ISO time, or the id of an entry: later ones.'),
+      before: text('The `next` of the page before: earlier ones.'),
+      limit: text('1 to 1000. Default: 100.'),
+    },
+    answers: { 200: 'Journal' },
+  },
+  streamJournal: {
+    route: 'GET /journal/stream',
+    summary: 'The entries of the journal from now on, or after Last-Event-ID, as server-sent events',
+    answers: { 200: 'text/event-stream' },
+    errors: { 503: 'TOO_MANY_STREAMS' },
+  },
+  listCalls: {
+    route: 'GET /calls',
+    summary: 'Calls between services in steps of 10 s, for the last hour',
+    query: { service: text('Calls of it and to it.'), minutes: text('1 to 60. Default: 60.') },
+    answers: { 200: 'CallFigures' },
+  },
+  showTopology: {
+    route: 'GET /topology',
+    summary: 'Who calls whom, what is not well, and what depends on it',
+    answers: { 200: 'Topology' },
+  },
+  showOverview: {
+    route: 'GET /overview',
+    summary: 'What is not well, and how many services and instances there are',
+    answers: { 200: 'Overview' },
+  },
   events: {
     route: 'GET /events',
     summary: 'What happens in this process from now on, as server-sent events',

@@ -74,6 +74,19 @@ const counts = {
   unknown_services: integer(),
 };
 
+const latencies = { p50_ms: orNull(number()), p95_ms: orNull(number()), p99_ms: orNull(number()) };
+const faults = list(
+  object({
+    service_name: text(),
+    status: oneOf(['unhealthy', 'degraded', 'not_registered']),
+    since: orNull(moment()),
+    text: text('What is wrong, for people.'),
+    caused_by: list(text(), 'The services at fault that it depends on.'),
+    breaks: list(text(), 'The services that depend on it, directly or through others.'),
+  }),
+  'Root causes first; services that are only degraded last.',
+);
+
 const DETAIL = {
   'reason?': text(),
   'latency_ms?': number(),
@@ -251,6 +264,90 @@ export const SCHEMAS = {
     service_name: text(),
     instance_id: orNull(text('Null: the service as a whole.')),
     state: oneOf(CIRCUIT_COMMANDS),
+  }),
+  JournalEntry: object({
+    id: text('Later entries have greater ids, in the order of strings.'),
+    at: moment(),
+    type: text('The type of the event.'),
+    severity: oneOf(['info', 'warning', 'error']),
+    service_name: orNull(text()),
+    instance_id: orNull(text()),
+    process: orNull(text('The process that reports it, host:pid.')),
+    caller: orNull(text('The service that this process registered first.')),
+    text: text('The line of the log.'),
+    by: orNull(text('Who did it, where an operator did.')),
+    reason: orNull(text()),
+    data: mapOf(true, 'The fields of the line.'),
+  }),
+  Journal: object({
+    entries: list(reference('JournalEntry'), 'The newest first.'),
+    next: orNull(text('The `before` of the page with older entries; null: there are none.')),
+  }),
+  CallFigures: object({
+    step_seconds: integer(),
+    from: moment(),
+    edges: list(
+      object({
+        caller: text('A service, or a process that registered none.'),
+        service_name: text(),
+        points: list(
+          object({
+            at: moment('When the step began.'),
+            calls: integer(),
+            errors: integer(),
+            retries: integer(),
+            hedges: integer(),
+            shed: integer('Refused before they were sent.'),
+            ...latencies,
+          }),
+          'Steps without calls are left out.',
+        ),
+        retry_budget: orNull(number('The share that is left, 0 to 1, in the process that answers.')),
+      }),
+    ),
+  }),
+  Topology: object({
+    nodes: list(
+      object({
+        service_name: text(),
+        status: oneOf([...AGGREGATED_STATUSES, 'not_registered']),
+        instances: integer(),
+        healthy_instances: integer(),
+        tier: orNull(text()),
+      }),
+    ),
+    edges: list(
+      object({
+        from: text(),
+        to: text(),
+        source: oneOf(['calls', 'declared', 'both']),
+        calls_per_second: orNull(number()),
+        error_share: orNull(number()),
+        ...latencies,
+      }),
+      'Figures of the last minute; null without calls.',
+    ),
+    faults,
+  }),
+  Overview: object({
+    registry: object({
+      mode: text(),
+      connected: flag(),
+      age_seconds: integer(),
+      replicas: orNull(integer('Processes that share the registry; null: unknown.')),
+      held_expiry: list(object({ service_name: text(), since: moment(), overdue: integer(), total: integer() })),
+    }),
+    counts: object({
+      services: integer(),
+      healthy_services: integer(),
+      degraded_services: integer(),
+      unhealthy_services: integer(),
+      instances: integer(),
+      healthy_instances: integer(),
+    }),
+    faults,
+    rights: object({ operate: flag('Whether there is a service that the caller may operate.') }),
+    process: text('The process that answers, host:pid.'),
   }),
   Ejections: object({ ejections: list(mapOf(true)), total: integer() }),
   Explanation: {

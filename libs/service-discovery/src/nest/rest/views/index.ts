@@ -2,6 +2,15 @@
 export { toCircuitBreakerBody, toEjectionBody, toExplanationBody, toStageBody } from './calls-view.js';
 export { type EventView, toEventView } from './event-view.js';
 export { toAggregatedHealthView, toHealthCountsView, toHistoryView, toRegistryHealthView } from './health-view.js';
+export {
+  toCallEdgeView,
+  toCallFiguresView,
+  toCountsView,
+  toFaultViews,
+  toHeldExpiryView,
+  toReadableEntry,
+  toTopologyView,
+} from './insight-view.js';
 export { toInstanceView } from './instance-view.js';
 export { type PatternView, toPatternView } from './pattern-view.js';
 export { readableHealth } from './readable-health.js';

@@ -1,0 +1,116 @@
+import { type AggregatedStatus } from '../health/index.js';
+import { type JournalEntry } from '../model/index.js';
+
+/** The answer of `GET /journal`, the newest entry first. */
+export interface JournalView {
+  readonly entries: readonly JournalEntry[];
+  /** The `before` of the page with older entries; null: there are none. */
+  readonly next: string | null;
+}
+
+/** What calls of one service to another came to within a step. */
+export interface CallPointView {
+  /** ISO 8601. */
+  readonly at: string;
+  readonly calls: number;
+  readonly errors: number;
+  readonly retries: number;
+  readonly hedges: number;
+  /** Calls and attempts that were refused before they were sent. */
+  readonly shed: number;
+  /** Null: no call. */
+  readonly p50_ms: number | null;
+  readonly p95_ms: number | null;
+  readonly p99_ms: number | null;
+}
+
+/** Calls of one service to another within the time asked for. */
+export interface CallEdgeView {
+  readonly caller: string;
+  readonly service_name: string;
+  /** Steps without calls are left out. */
+  readonly points: readonly CallPointView[];
+  /** The share that is left of the retry budget of this process, 0 to 1; null: this process makes no such calls. */
+  readonly retry_budget: number | null;
+}
+
+/** The answer of `GET /calls`. */
+export interface CallFiguresView {
+  readonly step_seconds: number;
+  /** ISO 8601. */
+  readonly from: string;
+  readonly edges: readonly CallEdgeView[];
+}
+
+/** A service that is not well. */
+export interface ServiceFaultView {
+  readonly service_name: string;
+  readonly status: 'unhealthy' | 'degraded' | 'not_registered';
+  /** ISO 8601; null: unknown. */
+  readonly since: string | null;
+  /** What is wrong, for people. */
+  readonly text: string;
+  /** The services at fault that it depends on, which are the likely cause. */
+  readonly caused_by: readonly string[];
+  /** The services that depend on it, directly or through others. */
+  readonly breaks: readonly string[];
+}
+
+/** A service of the topology. */
+export interface TopologyNodeView {
+  readonly service_name: string;
+  readonly status: AggregatedStatus | 'not_registered';
+  readonly instances: number;
+  readonly healthy_instances: number;
+  /** That of its first instance with one. */
+  readonly tier: string | null;
+}
+
+/** Figures are those of the last minute, null without calls. */
+export interface TopologyEdgeView {
+  readonly from: string;
+  readonly to: string;
+  readonly source: 'calls' | 'declared' | 'both';
+  readonly calls_per_second: number | null;
+  readonly error_share: number | null;
+  readonly p50_ms: number | null;
+  readonly p95_ms: number | null;
+  readonly p99_ms: number | null;
+}
+
+/** The answer of `GET /topology`. */
+export interface TopologyView {
+  readonly nodes: readonly TopologyNodeView[];
+  readonly edges: readonly TopologyEdgeView[];
+  readonly faults: readonly ServiceFaultView[];
+}
+
+/** The answer of `GET /overview`. */
+export interface OverviewView {
+  readonly registry: {
+    /** `custom` with a store of the app's own. */
+    readonly mode: string;
+    readonly connected: boolean;
+    readonly age_seconds: number;
+    /** Processes that share the registry, as far as this one knows; null: it does not. */
+    readonly replicas: number | null;
+    readonly held_expiry: readonly {
+      readonly service_name: string;
+      readonly since: string;
+      readonly overdue: number;
+      readonly total: number;
+    }[];
+  };
+  readonly counts: {
+    readonly services: number;
+    readonly healthy_services: number;
+    readonly degraded_services: number;
+    readonly unhealthy_services: number;
+    readonly instances: number;
+    readonly healthy_instances: number;
+  };
+  readonly faults: readonly ServiceFaultView[];
+  readonly rights: { readonly operate: boolean };
+  /** The process that answers: `host:pid`. */
+  readonly process: string;
+}

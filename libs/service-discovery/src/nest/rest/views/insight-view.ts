@@ -1,0 +1,125 @@
+import {
+  type CallEdgeView,
+  type CallFiguresView,
+  type OverviewView,
+  type ServiceFaultView,
+  type TopologyEdgeView,
+  type TopologyView,
+} from '../../../client/index.js';
+import { type AggregatedHealth, type AggregatedStatus } from '../../../health/index.js';
+import { type JournalEntry, type RegistrySnapshot } from '../../../model/index.js';
+import {
+  type CallEdge,
+  type EdgeRate,
+  STEP_MS,
+  type Topology,
+  type TopologyEdge,
+  type TopologyFault,
+} from '../../../observability/index.js';
+
+type MayRead = (serviceName: string) => boolean;
+
+/** An entry as a reader may see it: without the names of services that it may not read. */
+export function toReadableEntry(entry: JournalEntry, mayRead: MayRead): JournalEntry {
+  const isKnown = entry.caller !== null && mayRead(entry.caller);
+  return isKnown ? entry : { ...entry, process: null, caller: null };
+}
+
+export function toCallEdgeView({ caller, service, points }: CallEdge, retryBudget: number | undefined): CallEdgeView {
+  return {
+    caller,
+    service_name: service,
+    points: points.map(({ at, p50, p95, p99, ...counts }) => ({
+      at: isoOf(at),
+      ...counts,
+      p50_ms: p50,
+      p95_ms: p95,
+      p99_ms: p99,
+    })),
+    retry_budget: retryBudget ?? null,
+  };
+}
+
+export function toCallFiguresView(from: number, edges: readonly CallEdgeView[]): CallFiguresView {
+  return { step_seconds: STEP_MS / 1_000, from: isoOf(from), edges };
+}
+
+export function toTopologyView(
+  { nodes, edges, faults }: Topology,
+  { services }: RegistrySnapshot,
+  mayRead: MayRead,
+): TopologyView {
+  return {
+    nodes: nodes
+      .filter(({ service }) => mayRead(service))
+      .map(({ service, status, instances, healthyInstances }) => ({
+        service_name: service,
+        status,
+        instances,
+        healthy_instances: healthyInstances,
+        tier: services.get(service)?.find(({ tier }) => tier !== undefined)?.tier ?? null,
+      })),
+    edges: edges.filter(({ from, to }) => mayRead(from) && mayRead(to)).map(toEdgeView),
+    faults: toFaultViews(faults, mayRead),
+  };
+}
+
+export function toFaultViews(faults: readonly TopologyFault[], mayRead: MayRead): ServiceFaultView[] {
+  return faults
+    .filter(({ service }) => mayRead(service))
+    .map(({ service, status, since, text, causedBy, breaks }) => ({
+      service_name: service,
+      status,
+      since: since === null ? null : isoOf(since),
+      text,
+      caused_by: causedBy.filter(mayRead),
+      breaks: breaks.filter(mayRead),
+    }));
+}
+
+/** @param health of the services that the reader may read */
+export function toCountsView({ services }: Pick<AggregatedHealth, 'services'>): OverviewView['counts'] {
+  const all = Object.values(services);
+  const withStatus = (wanted: AggregatedStatus): number => all.filter(({ status }) => status === wanted).length;
+  const instances = all.flatMap((service) => service.instances);
+  return {
+    services: all.length,
+    healthy_services: withStatus('healthy'),
+    degraded_services: withStatus('degraded'),
+    unhealthy_services: withStatus('unhealthy'),
+    instances: instances.length,
+    healthy_instances: instances.filter(({ status }) => status === 'healthy').length,
+  };
+}
+
+export function toHeldExpiryView(
+  { expiryHolds }: RegistrySnapshot,
+  mayRead: MayRead,
+): OverviewView['registry']['held_expiry'] {
+  return [...expiryHolds]
+    .filter(([service]) => mayRead(service))
+    .map(([service, { since, ...counts }]) => ({ service_name: service, since: isoOf(since), ...counts }));
+}
+
+function toEdgeView({ from, to, source, rate }: TopologyEdge): TopologyEdgeView {
+  return {
+    from,
+    to,
+    source,
+    calls_per_second: rate ? rounded(rate.callsPerSecond) : null,
+    error_share: rate ? rounded(rate.errorShare) : null,
+    ...latenciesOf(rate),
+  };
+}
+
+function latenciesOf(rate: EdgeRate | undefined): Pick<TopologyEdgeView, 'p50_ms' | 'p95_ms' | 'p99_ms'> {
+  return { p50_ms: rate?.p50 ?? null, p95_ms: rate?.p95 ?? null, p99_ms: rate?.p99 ?? null };
+}
+
+function rounded(value: number): number {
+  return Number(value.toPrecision(3));
+}
+
+function isoOf(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}

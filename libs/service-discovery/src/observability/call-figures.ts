@@ -1,0 +1,297 @@
+import { type Clock, type Timer } from '../common/index.js';
+import { type EventName } from '../model/index.js';
+import { type EventBus, type EventOf } from './event-bus.js';
+import { LATENCY_BUCKETS, latencyBucket, percentileOf } from './latency-histogram.js';
+
+/** The length of a step of call figures. */
+export const STEP_MS = 10_000;
+/** An hour. */
+const STEPS = 360;
+/** Histograms are kept for this many steps, to merge those of several processes and the last minute. */
+const RECENT_STEPS = 9;
+const LAST_MINUTE_STEPS = 6;
+/** Callees of this process, and edges in all; an edge takes about 18 KB. */
+const MAX_CALLEES = 200;
+const MAX_EDGES = 1_000;
+
+const COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed'] as const;
+
+/** What calls from one service to another came to within a step. */
+export type CallCounts = Record<(typeof COUNTS)[number], number>;
+
+export interface StepFigures extends CallCounts {
+  /** Calls by duration, see `latencyBucket`. */
+  readonly latencies: Uint32Array;
+}
+
+interface Percentiles {
+  /** In milliseconds; null: no call. */
+  readonly p50: number | null;
+  readonly p95: number | null;
+  readonly p99: number | null;
+}
+
+/** A step of one edge. */
+export interface CallPoint extends CallCounts, Percentiles {
+  /** When it began, in milliseconds since the Unix epoch. */
+  readonly at: number;
+}
+
+/** Calls of one service to another. */
+export interface CallEdge {
+  readonly caller: string;
+  readonly service: string;
+  /** Steps with calls, the oldest first. */
+  readonly points: readonly CallPoint[];
+}
+
+/** The last minute of an edge. */
+export interface EdgeRate extends Percentiles {
+  readonly caller: string;
+  readonly service: string;
+  readonly callsPerSecond: number;
+  /** 0 to 1. */
+  readonly errorShare: number;
+}
+
+/** The last hour of one edge, in rings. */
+class EdgeRing {
+  /** The number of the step that a place of the rings holds. */
+  private readonly steps = new Float64Array(STEPS);
+  private readonly counts = new Uint32Array(STEPS * COUNTS.length);
+  private readonly percentiles = new Float32Array(STEPS * PERCENTILES.length);
+  private readonly recentSteps = new Float64Array(RECENT_STEPS);
+  private readonly recent = new Uint32Array(RECENT_STEPS * LATENCY_BUCKETS);
+  lastStep = 0;
+
+  constructor(
+    readonly caller: string,
+    readonly service: string,
+  ) {}
+
+  add(step: number, figures: StepFigures): void {
+    const place = step % STEPS;
+    if (step < this.steps[place]! || step <= this.lastStep - STEPS) return;
+    if (this.steps[place] !== step) {
+      this.steps[place] = step;
+      this.counts.fill(0, place * COUNTS.length, (place + 1) * COUNTS.length);
+      this.percentiles.fill(NaN, place * PERCENTILES.length, (place + 1) * PERCENTILES.length);
+    }
+    for (const [index, name] of COUNTS.entries()) this.counts[place * COUNTS.length + index]! += figures[name];
+    this.lastStep = Math.max(this.lastStep, step);
+    this.addLatencies(step, figures.latencies);
+  }
+
+  points(from: number): CallPoint[] {
+    const points: CallPoint[] = [];
+    for (let step = Math.max(from, this.lastStep - STEPS + 1); step <= this.lastStep; step++) {
+      const place = step % STEPS;
+      if (this.steps[place] !== step) continue;
+      const [calls, errors, retries, hedges, shed] = this.counts.subarray(place * COUNTS.length);
+      const [p50, p95, p99] = this.percentiles.subarray(place * PERCENTILES.length);
+      points.push({
+        at: step * STEP_MS,
+        calls: calls!,
+        errors: errors!,
+        retries: retries!,
+        hedges: hedges!,
+        shed: shed!,
+        p50: orNull(p50!),
+        p95: orNull(p95!),
+        p99: orNull(p99!),
+      });
+    }
+    return points;
+  }
+
+  /** Adds the steps from `from` on to what is given. */
+  sumUp(from: number, into: StepFigures): void {
+    for (let step = Math.max(from, this.lastStep - RECENT_STEPS + 1); step <= this.lastStep; step++) {
+      const place = step % STEPS;
+      if (this.steps[place] !== step) continue;
+      for (const [index, name] of COUNTS.entries()) into[name] += this.counts[place * COUNTS.length + index]!;
+      const slot = step % RECENT_STEPS;
+      if (this.recentSteps[slot] === step) mergeInto(into.latencies, this.latenciesAt(slot));
+    }
+  }
+
+  private addLatencies(step: number, latencies: Uint32Array): void {
+    const slot = step % RECENT_STEPS;
+    if (step < this.recentSteps[slot]!) return;
+    const merged = this.latenciesAt(slot);
+    if (this.recentSteps[slot] !== step) {
+      this.recentSteps[slot] = step;
+      merged.fill(0);
+    }
+    mergeInto(merged, latencies);
+    const at = (step % STEPS) * PERCENTILES.length;
+    for (const [index, share] of PERCENTILES.entries())
+      this.percentiles[at + index] = percentileOf(merged, share) ?? NaN;
+  }
+
+  private latenciesAt(slot: number): Uint32Array {
+    return this.recent.subarray(slot * LATENCY_BUCKETS, (slot + 1) * LATENCY_BUCKETS);
+  }
+}
+
+const PERCENTILES = [0.5, 0.95, 0.99] as const;
+
+/**
+ * Who calls whom, how often and how well: calls, errors, retries, hedges, shed load and latencies in steps of 10 s, for the
+ * last hour, in rings of a fixed size. This process's calls are counted in fields at the end of each; other processes' come
+ * as reports.
+ */
+export class CallFigures {
+  /** What this process called within the present step, by callee. */
+  private readonly present = new Map<string, StepFigures>();
+  private presentStep = 0;
+  private readonly rings = new Map<string, EdgeRing>();
+  private readonly subscriptions: (() => void)[] = [];
+  private timer: Timer | undefined;
+
+  /** @param caller this process as a caller: the service that it registered */
+  constructor(
+    bus: EventBus,
+    private readonly caller: () => string,
+    private readonly clock: Clock,
+  ) {
+    const on = <Name extends EventName>(type: Name, listener: (event: EventOf<Name>) => void): void => {
+      this.subscriptions.push(bus.on(type, listener));
+    };
+    on('call.completed', ({ service, ok, code, durationMs }) => {
+      const figures = this.of(service, code);
+      if (!figures) return;
+      figures.calls++;
+      if (!ok) figures.errors++;
+      figures.latencies[latencyBucket(durationMs)]!++;
+    });
+    on('call.retried', ({ service }) => this.count(service, 'retries'));
+    on('call.hedged', ({ service }) => this.count(service, 'hedges'));
+    on('call.refused', ({ service }) => this.count(service, 'shed'));
+  }
+
+  /**
+   * The edges with calls in the last `minutes`, step by step. The present step is left out.
+   * @param minutes 1 to 60
+   */
+  edges(minutes = 60): { readonly from: number; readonly edges: CallEdge[] } {
+    this.endStep();
+    const from = this.stepNow() - minutes * LAST_MINUTE_STEPS;
+    const edges = [...this.rings.values()].map((ring) => ({
+      caller: ring.caller,
+      service: ring.service,
+      points: ring.points(from),
+    }));
+    return { from: from * STEP_MS, edges: edges.filter(({ points }) => points.length > 0) };
+  }
+
+  /** The edges with calls in the last minute, the present step included. */
+  lastMinute(): EdgeRate[] {
+    this.endStep();
+    const now = this.stepNow();
+    const sums = new Map<string, { caller: string; service: string; figures: StepFigures }>();
+    for (const [key, ring] of this.rings) {
+      const figures = noFigures();
+      ring.sumUp(now - LAST_MINUTE_STEPS + 1, figures);
+      sums.set(key, { caller: ring.caller, service: ring.service, figures });
+    }
+    const caller = this.caller();
+    for (const [service, figures] of this.present) {
+      const key = edgeKey(caller, service);
+      const sum = sums.get(key) ?? { caller, service, figures: noFigures() };
+      sums.set(key, sum);
+      for (const name of COUNTS) sum.figures[name] += figures[name];
+      mergeInto(sum.figures.latencies, figures.latencies);
+    }
+    const seconds = (this.clock.epoch() - (now - LAST_MINUTE_STEPS + 1) * STEP_MS) / 1_000;
+    return [...sums.values()]
+      .filter(({ figures }) => figures.calls > 0)
+      .map(({ caller: from, service, figures }) => ({
+        caller: from,
+        service,
+        callsPerSecond: figures.calls / seconds,
+        errorShare: figures.errors / figures.calls,
+        ...percentilesOf(figures.latencies),
+      }));
+  }
+
+  close(): void {
+    for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
+    this.timer?.cancel();
+    this.timer = undefined;
+  }
+
+  private add(step: number, caller: string, service: string, figures: StepFigures): void {
+    const key = edgeKey(caller, service);
+    let ring = this.rings.get(key);
+    if (!ring) {
+      if (this.rings.size >= MAX_EDGES && !this.forgetOldEdges()) return;
+      this.rings.set(key, (ring = new EdgeRing(caller, service)));
+    }
+    ring.add(step, figures);
+  }
+
+  private forgetOldEdges(): boolean {
+    const hourAgo = this.stepNow() - STEPS;
+    for (const [key, { lastStep }] of this.rings) if (lastStep <= hourAgo) this.rings.delete(key);
+    return this.rings.size < MAX_EDGES;
+  }
+
+  private count(service: string, name: keyof CallCounts): void {
+    const figures = this.of(service);
+    if (figures) figures[name]++;
+  }
+
+  /** Undefined for names that may be made up, and beyond the greatest number of callees. */
+  private of(service: string, code?: string): StepFigures | undefined {
+    const known = this.present.get(service);
+    if (known) return known;
+    if (code === 'SERVICE_NOT_FOUND' || this.present.size >= MAX_CALLEES) return undefined;
+    if (!this.timer) this.beginStep();
+    const figures = noFigures();
+    this.present.set(service, figures);
+    return figures;
+  }
+
+  /** A timer for each step with calls, none for a process at rest. */
+  private beginStep(): void {
+    this.presentStep = this.stepNow();
+    const restMs = (this.presentStep + 1) * STEP_MS - this.clock.epoch();
+    this.timer = this.clock.setTimer(() => this.endStep(), restMs, { keepAlive: false });
+  }
+
+  private endStep(): void {
+    if (this.present.size === 0 || this.stepNow() <= this.presentStep) return;
+    this.timer?.cancel();
+    this.timer = undefined;
+    const caller = this.caller();
+    for (const [service, figures] of this.present) this.add(this.presentStep, caller, service, figures);
+    this.present.clear();
+  }
+
+  private stepNow(): number {
+    return Math.floor(this.clock.epoch() / STEP_MS);
+  }
+}
+
+function noFigures(): StepFigures {
+  return { calls: 0, errors: 0, retries: 0, hedges: 0, shed: 0, latencies: new Uint32Array(LATENCY_BUCKETS) };
+}
+
+function mergeInto(into: Uint32Array, latencies: Uint32Array): void {
+  for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) into[bucket]! += latencies[bucket]!;
+}
+
+function percentilesOf(latencies: Uint32Array): Percentiles {
+  const [p50, p95, p99] = PERCENTILES.map((share) => percentileOf(latencies, share));
+  return { p50: p50!, p95: p95!, p99: p99! };
+}
+
+function orNull(value: number): number | null {
+  return Number.isNaN(value) ? null : Number(value.toPrecision(3));
+}
+
+/** Names of services contain no line feed. */
+function edgeKey(caller: string, service: string): string {
+  return `${caller}\n${service}`;
+}

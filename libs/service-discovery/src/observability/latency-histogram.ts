@@ -1,0 +1,28 @@
+/** Four buckets for each doubling, so that a percentile is within 9 % of the truth. */
+const BUCKETS_PER_DOUBLING = 4;
+const SMALLEST_MS = 0.1;
+/** From 0.1 ms to 2 min. */
+export const LATENCY_BUCKETS = 82;
+
+/** The bucket of a latency in milliseconds, 0 to `LATENCY_BUCKETS` - 1. */
+export function latencyBucket(ms: number): number {
+  if (!(ms > SMALLEST_MS)) return 0;
+  return Math.min(LATENCY_BUCKETS - 1, Math.ceil(BUCKETS_PER_DOUBLING * Math.log2(ms / SMALLEST_MS)));
+}
+
+/**
+ * The latency that a share of all is not above, in milliseconds: the middle of its bucket. Histograms are merged by adding
+ * their buckets up.
+ * @param share 0 to 1
+ * @returns null for an empty histogram
+ */
+export function percentileOf(buckets: Uint32Array, share: number): number | null {
+  let total = 0;
+  for (const count of buckets) total += count;
+  if (total === 0) return null;
+  let left = Math.max(1, Math.ceil(total * share));
+  let bucket = 0;
+  while ((left -= buckets[bucket]!) > 0) bucket++;
+  const middle = SMALLEST_MS * 2 ** ((bucket - 0.5) / BUCKETS_PER_DOUBLING);
+  return Number(middle.toPrecision(3));
+}

@@ -1,0 +1,134 @@
+import { type AggregatedHealth, type AggregatedStatus, type ServiceHealth } from '../health/index.js';
+import { type EdgeRate } from './call-figures.js';
+
+export interface TopologyNode {
+  readonly service: string;
+  readonly status: AggregatedStatus | 'not_registered';
+  readonly instances: number;
+  readonly healthyInstances: number;
+}
+
+/** That one service calls another. */
+export interface TopologyEdge {
+  readonly from: string;
+  readonly to: string;
+  /** Calls of the last minute, a registration's `dependencies`, or both. */
+  readonly source: 'calls' | 'declared' | 'both';
+  /** Of the last minute; undefined: no calls. */
+  readonly rate?: EdgeRate;
+}
+
+/** A service that is not well. */
+export interface TopologyFault {
+  readonly service: string;
+  readonly status: 'unhealthy' | 'degraded' | 'not_registered';
+  /** In milliseconds since the Unix epoch; null: unknown. */
+  readonly since: number | null;
+  /** What is wrong, for people. */
+  readonly text: string;
+  /** The services at fault that it depends on, which are the likely cause. */
+  readonly causedBy: readonly string[];
+  /** The services that depend on it, directly or through others. */
+  readonly breaks: readonly string[];
+}
+
+/** Who calls whom, and what is not well. */
+export interface Topology {
+  readonly nodes: readonly TopologyNode[];
+  readonly edges: readonly TopologyEdge[];
+  /** Root causes first, those that break most before others; services that are only degraded come last. */
+  readonly faults: readonly TopologyFault[];
+}
+
+/** Joins the calls of the last minute with what registrations declare. */
+export function describeTopology(health: AggregatedHealth, rates: readonly EdgeRate[]): Topology {
+  const edges = joinEdges(health, rates);
+  const names = new Set([
+    ...Object.keys(health.services),
+    ...health.missingServices,
+    ...edges.flatMap(({ from, to }) => [from, to]),
+  ]);
+  return {
+    nodes: [...names].map((name) => toNode(name, health.services[name])),
+    edges,
+    faults: findFaults(health, edges),
+  };
+}
+
+function joinEdges({ services }: AggregatedHealth, rates: readonly EdgeRate[]): TopologyEdge[] {
+  const edges = new Map<string, TopologyEdge>();
+  for (const rate of rates) {
+    const { caller: from, service: to } = rate;
+    edges.set(`${from}\n${to}`, { from, to, source: 'calls', rate });
+  }
+  for (const [from, { dependencies }] of Object.entries(services)) {
+    for (const to of dependencies) {
+      const key = `${from}\n${to}`;
+      const rate = edges.get(key)?.rate;
+      edges.set(key, rate ? { from, to, source: 'both', rate } : { from, to, source: 'declared' });
+    }
+  }
+  return [...edges.values()];
+}
+
+function toNode(service: string, health: ServiceHealth | undefined): TopologyNode {
+  const instances = health?.instances ?? [];
+  return {
+    service,
+    status: health?.status ?? 'not_registered',
+    instances: instances.length,
+    healthyInstances: instances.filter(({ status }) => status === 'healthy').length,
+  };
+}
+
+function findFaults(health: AggregatedHealth, edges: readonly TopologyEdge[]): TopologyFault[] {
+  const callers = new Map<string, string[]>();
+  for (const { from, to } of edges) {
+    const known = callers.get(to);
+    if (known) known.push(from);
+    else callers.set(to, [from]);
+  }
+  const missing = new Set(health.faults.flatMap(({ kind, services }) => (kind === 'not_registered' ? services : [])));
+  const faults: TopologyFault[] = [...missing].map((service) => ({
+    service,
+    status: 'not_registered',
+    since: null,
+    text: `${service} has no registered instance`,
+    causedBy: [],
+    breaks: dependentsOf(service, callers),
+  }));
+  for (const [service, its] of Object.entries(health.services)) {
+    if (its.status !== 'unhealthy' && its.status !== 'degraded') continue;
+    faults.push({
+      service,
+      status: its.status,
+      ...describeFault(service, its),
+      causedBy: its.status === 'unhealthy' ? its.affectedBy : [],
+      breaks: dependentsOf(service, callers),
+    });
+  }
+  const rank = ({ status, causedBy }: TopologyFault): number =>
+    status === 'degraded' ? 2 : causedBy.length > 0 ? 1 : 0;
+  return faults.sort((one, other) => rank(one) - rank(other) || other.breaks.length - one.breaks.length);
+}
+
+/** A service is unhealthy since its last instance is, and degraded since the first one is. */
+function describeFault(service: string, { status, instances }: ServiceHealth): Pick<TopologyFault, 'since' | 'text'> {
+  const failing = instances.filter((instance) => instance.status !== 'healthy' && instance.status !== 'unknown');
+  const starts = failing.flatMap(({ reasons }) => {
+    const since = reasons.find((reason) => reason.status !== null)?.since ?? null;
+    return since === null ? [] : [since];
+  });
+  const since = starts.length === 0 ? null : status === 'unhealthy' ? Math.max(...starts) : Math.min(...starts);
+  const why = failing.find(({ reason }) => reason !== null)?.reason;
+  const what = `${failing.length} of ${instances.length} instance${instances.length === 1 ? '' : 's'} of ${service} cannot be called`;
+  return { since, text: why === undefined ? what : `${what}: ${why}` };
+}
+
+/** Who calls a service, directly or through others; a service that calls itself does not depend on itself. */
+function dependentsOf(service: string, callers: ReadonlyMap<string, readonly string[]>): string[] {
+  const found = new Set([service]);
+  for (const name of found) for (const caller of callers.get(name) ?? []) found.add(caller);
+  found.delete(service);
+  return [...found].sort();
+}

@@ -1,0 +1,158 @@
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { TransportError } from 'nest-service-discovery';
+import { type RestViews } from '../libs/service-discovery/src/nest/rest/index.js';
+import { EventReader } from './support/event-reader.js';
+import { PLATFORMS, type RestApp, type RestAppOptions, startRestApp } from './support/rest-app.js';
+
+describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %s', (platform) => {
+  let rest: RestApp;
+  const start = async (options?: RestAppOptions): Promise<RestApp> => (rest = await startRestApp(platform, options));
+  afterEach(() => rest.close());
+
+  const bodyOf = async <T>(path: string): Promise<T> => (await rest.send('GET', path)).body as unknown as T;
+  const journal = (query = ''): Promise<RestViews.JournalView> => bodyOf(`/journal${query}`);
+  const register = async (
+    serviceName: string,
+    fields: { dependencies?: string[]; tier?: string } = {},
+  ): Promise<void> => {
+    await rest.registry.register(
+      { serviceName, instanceId: `${serviceName}-1`, host: '10.0.0.7', port: 8080, ...fields },
+      { heartbeat: 'manual' },
+    );
+  };
+  const setHealth = (serviceName: string, status: string): Promise<unknown> =>
+    rest.send('PUT', `/services/${serviceName}/instances/${serviceName}-1/health`, {
+      json: { status, detail: { reason: 'no answer' } },
+    });
+
+  it('keep what happened, the newest first, by service, type, time and page', async () => {
+    await start();
+    await register('users');
+    rest.clock.advance(1_000);
+    await register('mail');
+    rest.clock.advance(1_000);
+    await setHealth('users', 'unhealthy');
+    const { entries, next } = await journal();
+    expect(next).toBeNull();
+    expect(entries.map(({ type, service_name: service }) => [type, service])).toEqual([
+      ['instance.status_changed', 'users'],
+      ['instance.registered', 'mail'],
+      ['instance.registered', 'users'],
+    ]);
+    const [changed, ofMail, ofUsers] = entries;
+    expect(changed).toMatchObject({
+      severity: 'warning',
+      instance_id: 'users-1',
+      process: 'host:1',
+      caller: 'shop',
+      text: 'users/users-1 is unhealthy, was unknown: no answer',
+      reason: 'no answer',
+      data: { from: 'unknown', to: 'unhealthy' },
+    });
+    expect((await journal('?service=mail')).entries).toEqual([ofMail]);
+    expect((await journal('?type=instance.status_changed')).entries).toEqual([changed]);
+    expect((await journal(`?since=${ofMail!.at}`)).entries).toEqual([changed, ofMail]);
+    expect((await journal(`?since=${ofMail!.id}`)).entries).toEqual([changed]);
+    const first = await journal('?limit=2');
+    expect(first).toEqual({ entries: [changed, ofMail], next: ofMail!.id });
+    expect(await journal(`?limit=2&before=${first.next}`)).toEqual({ entries: [ofUsers], next: null });
+  });
+
+  it.each(['limit=0', 'limit=1001', 'since=yesterday', 'before=1', 'service=no%20name', 'level=warning'])(
+    'refuse the query %s with the name of what is wrong',
+    async (query) => {
+      await start();
+      const { status, body } = await rest.send('GET', `/journal?${query}`);
+      expect([status, body.error.problems?.[0]?.field]).toEqual([400, query.split('=')[0]]);
+    },
+  );
+
+  it('stream entries, and resume after Last-Event-ID', async () => {
+    await start();
+    const url = `${rest.origin}/service-discovery/journal/stream`;
+    const reader = await EventReader.open(url);
+    await register('users');
+    const seen = (await reader.next())!;
+    expect(seen).toMatchObject({ type: 'instance.registered', data: { service_name: 'users', id: seen.id } });
+    await reader.close();
+    await register('mail');
+    const again = await EventReader.open(url, { 'last-event-id': seen.id! });
+    expect((await again.next())?.data).toMatchObject({ service_name: 'mail' });
+    await register('web');
+    expect((await again.next())?.data).toMatchObject({ service_name: 'web' });
+    await again.close();
+  });
+
+  it('count calls by edge and step', async () => {
+    await start();
+    await register('users');
+    for (let n = 0; n < 3; n++) await rest.communicator.callService('users', { path: '/' });
+    rest.transport.answer(() => {
+      throw new TransportError('socket hang up', false);
+    });
+    await rest.communicator.callService('users', { method: 'POST', path: '/' }).catch(() => undefined);
+    expect((await bodyOf<RestViews.CallFiguresView>('/calls')).edges).toEqual([]);
+    rest.clock.advance(10_000);
+    const { step_seconds: step, edges } = await bodyOf<RestViews.CallFiguresView>('/calls?service=users&minutes=1');
+    expect(step).toBe(10);
+    expect(edges).toEqual([
+      {
+        caller: 'shop',
+        service_name: 'users',
+        points: [expect.objectContaining({ calls: 4, errors: 1, retries: 0, hedges: 0, shed: 0, p50_ms: 0.0917 })],
+        retry_budget: 1,
+      },
+    ]);
+    expect((await bodyOf<RestViews.CallFiguresView>('/calls?service=mail')).edges).toEqual([]);
+  });
+
+  it('show who calls whom, what is not well since when, and what depends on it', async () => {
+    await start();
+    await register('users', { tier: 'data' });
+    await register('orders', { dependencies: ['users', 'mail'] });
+    await register('shop', { dependencies: ['orders'] });
+    await rest.communicator.callService('users', { path: '/' });
+    rest.clock.advance(5_000);
+    const since = new Date(rest.clock.epoch()).toISOString();
+    await setHealth('users', 'unhealthy');
+    rest.clock.advance(5_000);
+    const { nodes, edges, faults } = await bodyOf<RestViews.TopologyView>('/topology');
+    expect(nodes).toContainEqual({
+      service_name: 'users',
+      status: 'unhealthy',
+      instances: 1,
+      healthy_instances: 0,
+      tier: 'data',
+    });
+    expect(nodes).toContainEqual(expect.objectContaining({ service_name: 'mail', status: 'not_registered' }));
+    expect(edges).toContainEqual(expect.objectContaining({ from: 'orders', to: 'mail', source: 'declared' }));
+    expect(edges).toContainEqual(
+      expect.objectContaining({ from: 'shop', to: 'users', source: 'calls', error_share: 0 }),
+    );
+    expect(faults).toEqual([
+      expect.objectContaining({ service_name: 'mail', status: 'not_registered', breaks: ['orders', 'shop'] }),
+      {
+        service_name: 'users',
+        status: 'unhealthy',
+        since,
+        text: '1 of 1 instance of users cannot be called: no answer',
+        caused_by: [],
+        breaks: ['orders', 'shop'],
+      },
+    ]);
+    expect(await bodyOf('/overview')).toEqual({
+      registry: { mode: 'memory_only', connected: true, age_seconds: 0, replicas: null, held_expiry: [] },
+      counts: {
+        services: 3,
+        healthy_services: 0,
+        degraded_services: 0,
+        unhealthy_services: 1,
+        instances: 3,
+        healthy_instances: 0,
+      },
+      faults,
+      rights: { operate: true },
+      process: 'host:1',
+    });
+  });
+});
