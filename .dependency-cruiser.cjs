@@ -55,7 +55,7 @@ module.exports = {
       name: 'nest-only-in-nest',
       comment: 'Only nest/, and the command that starts an app of it, know the framework.',
       severity: 'error',
-      from: { path: src, pathNot: `${src}(nest|cli)/|${src}(index|axios)\\.ts$|\\.spec\\.ts$` },
+      from: { path: src, pathNot: `${src}(nest|cli)/|${src}(index|axios|dashboard)\\.ts$|\\.spec\\.ts$` },
       to: { path: 'node_modules/@nestjs/' },
     },
     {
@@ -71,6 +71,13 @@ module.exports = {
       severity: 'error',
       from: { path: `${src}(index|core|testing)\\.ts$` },
       to: { path: `${src}nest/axios/`, reachable: true },
+    },
+    {
+      name: 'dashboard-stays-optional',
+      comment: 'Only ./dashboard loads it.',
+      severity: 'error',
+      from: { path: `${src}(index|axios|core|testing)\\.ts$` },
+      to: { path: `${src}nest/dashboard/`, reachable: true },
     },
     {
       name: 'undici-stays-in-its-folder',
@@ -90,7 +97,7 @@ module.exports = {
       comment: 'Examples are copied by users, so they import only what users can import.',
       severity: 'error',
       from: { path: '^(apps|bench|sim|soak|conformance)/' },
-      to: { path: src, pathNot: `${src}(index|axios|core|testing)\\.ts$` },
+      to: { path: src, pathNot: `${src}(index|axios|core|dashboard|testing)\\.ts$` },
     },
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     { name: 'no-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },

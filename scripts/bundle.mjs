@@ -1,8 +1,10 @@
+import { writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
+import { buildPage } from './build-page.mjs';
 
 /** Entry points, by output file. `cli/main` is the command. */
-const ENTRIES = ['index', 'axios', 'core', 'testing', 'cli/main'];
+const ENTRIES = ['index', 'axios', 'core', 'dashboard', 'testing', 'cli/main'];
 
 /**
  * Files that entry points share, by the folders that they come from, so that a class is one class however it is imported.
@@ -14,7 +16,7 @@ const SHARED = [
     folders:
       /^(core|common|model|resilience|balancing|store|transport|registry|health|communicator|observability|client)\b/,
   },
-  { name: 'nest', folders: /^nest\b(?!.axios\b)/ },
+  { name: 'nest', folders: /^nest\b(?!.(?:axios|dashboard)\b)/ },
 ];
 
 /** V8 keeps a source that is not Latin-1 at two bytes a character. */
@@ -26,11 +28,21 @@ const escape = (character) => `\\u${character.charCodeAt(0).toString(16).padStar
  */
 export async function bundle(from, to) {
   const isCommand = (file) => relative(from, file).startsWith('cli');
+  const page = await buildPage();
   const bundled = await rolldown({
     cwd: from,
     input: Object.fromEntries(ENTRIES.map((entry) => [entry, join(from, `${entry}.js`)])),
     platform: 'node',
-    plugins: [{ name: 'ascii', renderChunk: (code) => code.replace(/[^\0-\x7f]/g, escape) }],
+    plugins: [
+      {
+        name: 'page',
+        load: {
+          filter: { id: /nest.dashboard.page-files\.js$/ },
+          handler: () => `export const PAGE_FILES = ${JSON.stringify(page.files)};`,
+        },
+      },
+      { name: 'ascii', renderChunk: (code) => code.replace(/[^\0-\x7f]/g, escape) },
+    ],
     external: /^[^./]/,
     onLog: (level, log) => {
       throw new Error(`bundle: ${level}: ${log.message}`);
@@ -48,6 +60,7 @@ export async function bundle(from, to) {
         groups: SHARED.map(({ name, folders }) => ({ name, test: (file) => folders.test(relative(from, file)) })),
       },
     });
+    await writeFile(join(to, 'DASHBOARD-LICENSES.md'), page.licenses);
   } finally {
     await bundled.close();
   }

@@ -230,6 +230,10 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
       'attempt_timeout',
     ]);
   },
+  'dashboard.ts': async ({ standalone }) => {
+    const answer = await fetch(`${urlOf(await standalone('AppModule'))}/service-discovery/ui`);
+    expect(answer.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+  },
   'circuit-breakers.ts': async ({ provider, services }) => {
     const { instance } = await provider('Prices');
     services.answer('/prices/7', 503);

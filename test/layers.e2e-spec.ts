@@ -25,6 +25,8 @@ const FILES: Record<string, string> = {
   [`${src}/nest/axios/index.ts`]: `export const axios = 1;`,
   [`${src}/core.ts`]: `export { nest } from './nest/index.js';`,
   [`${src}/testing.ts`]: `export { axios } from './nest/axios/index.js';`,
+  [`${src}/nest/dashboard/index.ts`]: `export const dashboard = 1;`,
+  [`${src}/axios.ts`]: `export { dashboard } from './nest/dashboard/index.js';`,
   'apps/shop/inside.ts': `export { store } from '../../${src}/store/index.js';`,
   'node_modules/@nestjs/common/index.js': `exports.Injectable = 1;`,
   'node_modules/@nestjs/common/package.json': `{ "name": "@nestjs/common", "version": "0.0.0", "main": "index.js" }`,
@@ -66,6 +68,7 @@ describe('the layer check', () => {
     ['the framework outside nest/', `nest-only-in-nest: ${src}/registry/framework.ts`],
     ['undici outside of its folder', `undici-stays-in-its-folder: ${src}/registry/sender.ts`],
     ['a core entry that reaches nest/', `core-stays-framework-free: ${src}/core.ts`],
+    ['an entry that loads the dashboard', `dashboard-stays-optional: ${src}/axios.ts`],
     ['an entry that loads axios', `axios-stays-optional: ${src}/testing.ts`],
     ['a feed of the registry that knows who writes', `registry-one-way-feed: ${src}/registry/feed/back.ts`],
     ['an import cycle, of types too', `no-circular: ${src}/registry/a.ts`],
@@ -79,6 +82,7 @@ describe('the layer check', () => {
     expect(byFile).toEqual(
       new Set([
         `${src}/common/upward.ts`,
+        `${src}/axios.ts`,
         `${src}/balancing/sideways.ts`,
         `${src}/registry/a.ts`,
         `${src}/registry/framework.ts`,

@@ -190,7 +190,8 @@ describe('the built package', () => {
         else needed.add(name);
       }
     };
-    for (const entry of ['index', 'axios', 'core', 'testing']) await follow(join(built.package, `${entry}.d.ts`));
+    for (const entry of ['index', 'axios', 'core', 'dashboard', 'testing'])
+      await follow(join(built.package, `${entry}.d.ts`));
     expect(reached.size).toBeGreaterThan(100);
     expect([...needed]).not.toContain('ioredis');
   });
@@ -326,11 +327,40 @@ describe('the built package', () => {
     ]);
   });
 
-  it.each(['', '/axios', '/core', '/testing'])(
+  it('has the page of the dashboard, which is small and names no other host', async () => {
+    const script = join(built.consumer, 'page.mjs');
+    const source = `
+      import { NestFactory } from '@nestjs/core';
+      import { ServiceDiscoveryModule } from 'nest-service-discovery';
+      import { ServiceDiscoveryDashboardModule } from 'nest-service-discovery/dashboard';
+      const imports = [ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false }), ServiceDiscoveryDashboardModule];
+      const app = await NestFactory.create({ module: class App {}, imports }, { logger: false });
+      await app.listen(0, '127.0.0.1');
+      const page = await app.getUrl() + '/service-discovery/ui';
+      const html = await fetch(page).then((answer) => answer.text());
+      const files = [...html.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, path]) => path).filter((path) => !path.startsWith('data:'));
+      const answers = await Promise.all(files.map((path) => fetch(new URL(path, page))));
+      const sizes = answers.map(({ ok, headers }) => ok && Number(headers.get('content-length')));
+      console.log(JSON.stringify({ html, files, sizes }));
+      await app.close();
+    `;
+    await writeFile(script, source);
+    const { stdout } = await exec(process.execPath, [script]);
+    const { html, files, sizes } = JSON.parse(stdout) as { html: string; files: string[]; sizes: number[] };
+    expect(files).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^\.\/ui\/.*\.js$/), expect.stringMatching(/^\.\/ui\/.*\.css$/)]),
+    );
+    expect(html).not.toMatch(/(?:src|href)="(?:\w+:)?\/\//);
+    // Compressed.
+    expect(Math.min(...sizes)).toBeGreaterThan(1_000);
+    expect(sizes.reduce((sum, size) => sum + size, 0)).toBeLessThan(150_000);
+  });
+
+  it.each(['', '/axios', '/core', '/dashboard', '/testing'])(
     'gives require() and import of nest-service-discovery%s the same classes in one process',
     async (entry) => {
       const { differing, names } = await compareBoth(`nest-service-discovery${entry}`);
-      expect(names.length).toBeGreaterThan(1);
+      expect(names.length).toBeGreaterThan(entry === '/dashboard' ? 0 : 1);
       expect(differing).toEqual([]);
     },
   );

@@ -55,7 +55,10 @@ async function openShop(): Promise<void> {
   );
   const shop = gateway?.url ?? '';
   console.log(`
-The shop is open. Try:
+The shop is open. Its dashboard:
+  ${registry.url}/service-discovery/ui
+  ${shop}/service-discovery/ui (as the gateway sees it, with the circuits of its calls)
+Or try:
   curl ${shop}/shop/users/1
   curl ${shop}/shop/users/1/overview
   curl ${shop}/shop/users/1/recommendations

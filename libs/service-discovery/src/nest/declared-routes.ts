@@ -33,11 +33,20 @@ export function* controllersAt(modules: Iterable<Module>, config: ApplicationCon
 
 /** A controller on this path that is the same class as ours, or extends it. */
 export function findMounted(modules: Iterable<Module>, ours: Type, path: string): Type | undefined {
+  for (const controller of mountedOf(modules, ours)) if (pathsOf(controller).includes(path)) return controller;
+  return undefined;
+}
+
+/** The paths at which controllers of this class, or of a class that extends it, answer, whatever modules they are in. */
+export function mountedPathsOf(modules: Iterable<Module>, ours: Type): string[] {
+  return [...new Set([...mountedOf(modules, ours)].flatMap(pathsOf))];
+}
+
+function* mountedOf(modules: Iterable<Module>, ours: Type): Iterable<Type> {
   for (const controller of controllersIn(modules)) {
     const isOurs = controller === ours || controller.prototype instanceof ours;
-    if (isOurs && !isSetApart(controller) && pathsOf(controller).includes(path)) return controller;
+    if (isOurs && !isSetApart(controller)) yield controller;
   }
-  return undefined;
 }
 
 /** Those of modules without a `RouterModule` prefix. */

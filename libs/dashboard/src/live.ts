@@ -1,0 +1,225 @@
+import { signal, type ReadonlySignal } from '@preact/signals';
+import { useEffect, useState } from 'preact/hooks';
+import { type ApiError, getText, keepToken, type Path, type Query, tokenAsked } from './api.js';
+import { readEventStream } from './event-stream.js';
+import { type JournalEntry, type Overview, type Topology } from './model.js';
+
+/** How the page hears of changes. */
+export type Connection = 'connecting' | 'live' | 'lost';
+
+export const connection = signal<Connection>('connecting');
+/** The newest first. */
+export const journal = signal<readonly JournalEntry[]>([]);
+
+const KEPT_ENTRIES = 1_000;
+/** A page that follows thousands of changes a second reads what it shows once a second. */
+const MIN_PAUSE_MS = 1_000;
+/** Changes come together: those that follow at once are read with the first one. */
+const GATHER_MS = 100;
+/** Without a stream, what the page shows is read this often. */
+const POLL_MS = 5_000;
+const RECONNECT_MS = { first: 500, most: 10_000 };
+
+type Listener = (entries: readonly JournalEntry[] | 'everything') => void;
+const listeners = new Set<Listener>();
+
+function tell(entries: readonly JournalEntry[] | 'everything'): void {
+  for (const listener of listeners) listener(entries);
+}
+
+let gathered: JournalEntry[] = [];
+let frame = 0;
+
+/** Entries of one animation frame are one change of the page. */
+function take(entry: JournalEntry): void {
+  gathered.push(entry);
+  // A hidden page has no frames.
+  frame ||= document.hidden ? window.setTimeout(takeGathered, 1_000) : requestAnimationFrame(takeGathered);
+}
+
+function takeGathered(): void {
+  const entries = gathered;
+  gathered = [];
+  frame = 0;
+  const known = new Set(
+    journal
+      .peek()
+      .slice(0, KEPT_ENTRIES)
+      .map(({ id }) => id),
+  );
+  const fresh = entries.filter(({ id }) => !known.has(id));
+  if (fresh.length === 0) return;
+  journal.value = [...fresh.reverse(), ...journal.peek()].slice(0, KEPT_ENTRIES);
+  tell(fresh);
+}
+
+/** Follows the journal until the signal aborts: the page's one stream. */
+export async function followJournal(signal: AbortSignal): Promise<void> {
+  let lastEventId: string | undefined;
+  let failures = 0;
+  try {
+    const text = await getText(['journal'], { limit: KEPT_ENTRIES }, signal);
+    const { entries } = JSON.parse(text) as { entries: JournalEntry[] };
+    journal.value = entries;
+    lastEventId = entries[0]?.id;
+  } catch {
+    // The stream tells whether the journal can be read.
+  }
+  while (!signal.aborted) {
+    try {
+      await readEventStream(['journal', 'stream'], {
+        lastEventId,
+        signal,
+        onOpen: () => {
+          failures = 0;
+          connection.value = 'live';
+          tell('everything');
+        },
+        onEvent: ({ id, data }) => {
+          if (id !== '') lastEventId = id;
+          take(JSON.parse(data) as JournalEntry);
+        },
+      });
+    } catch {
+      // It is opened again below, whatever ended it.
+    }
+    if (signal.aborted) return;
+    connection.value = 'lost';
+    const pause = Math.min(RECONNECT_MS.most, RECONNECT_MS.first * 2 ** failures++);
+    await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));
+  }
+}
+
+/** What the API answered last. */
+export interface Answer<T> {
+  readonly data?: T;
+  /** Why the last request failed; there may be data of an earlier one. */
+  readonly error?: ApiError;
+}
+
+export interface LiveOptions {
+  /** Whether an entry of the journal changes the answer. @default none does */
+  readonly concerns?: (entry: JournalEntry) => boolean;
+  /** How often it is read in any case, in milliseconds. @default 15_000 */
+  readonly everyMs?: number;
+}
+
+/** An answer of the API that is read again when the journal says that it has changed. */
+class LiveAnswer<T> {
+  private readonly state = signal<Answer<T>>({});
+  private readonly ended = new AbortController();
+  private timer: number | undefined;
+  private dueAt = Infinity;
+  private readAt = -Infinity;
+  private reading = false;
+  private isStale = false;
+  private text = '';
+
+  constructor(
+    private readonly path: Path,
+    private readonly query: Query,
+    private readonly options: LiveOptions = {},
+  ) {
+    listeners.add(this.hear);
+    document.addEventListener('visibilitychange', this.look);
+    void this.read();
+  }
+
+  get answer(): ReadonlySignal<Answer<T>> {
+    return this.state;
+  }
+
+  /** Reads again at once. */
+  readonly refresh = (): void => this.readWithin(0);
+
+  readonly end = (): void => {
+    this.ended.abort();
+    clearTimeout(this.timer);
+    listeners.delete(this.hear);
+    document.removeEventListener('visibilitychange', this.look);
+  };
+
+  private readonly hear: Listener = (entries) => {
+    const { concerns = () => false } = this.options;
+    if (entries === 'everything' || entries.some(concerns)) {
+      this.readWithin(Math.max(GATHER_MS, this.readAt + MIN_PAUSE_MS - performance.now()));
+    }
+  };
+
+  private readonly look = (): void => {
+    if (!document.hidden) this.readWithin(0);
+  };
+
+  private readWithin(ms: number): void {
+    const at = performance.now() + ms;
+    if (at >= this.dueAt || this.ended.signal.aborted) return;
+    clearTimeout(this.timer);
+    this.dueAt = at;
+    this.timer = window.setTimeout(() => void this.read(), ms);
+  }
+
+  private async read(): Promise<void> {
+    this.dueAt = Infinity;
+    if (this.reading) {
+      this.isStale = true;
+      return;
+    }
+    if (document.hidden && this.text !== '') return this.waitForNext();
+    this.reading = true;
+    this.readAt = performance.now();
+    try {
+      const text = await getText(this.path, this.query, this.ended.signal);
+      // What has not changed is not rendered again.
+      if (text !== this.text || this.state.peek().error) this.state.value = { data: JSON.parse(text) as T };
+      this.text = text;
+    } catch (error) {
+      if (this.ended.signal.aborted) return;
+      this.state.value = { ...this.state.peek(), error: error as ApiError };
+    }
+    this.reading = false;
+    if (this.isStale) this.readWithin(MIN_PAUSE_MS);
+    else this.waitForNext();
+    this.isStale = false;
+  }
+
+  private waitForNext(): void {
+    const { everyMs = 15_000 } = this.options;
+    this.readWithin(connection.peek() === 'live' ? everyMs : Math.min(everyMs, POLL_MS));
+  }
+}
+
+/** {@link LiveAnswer} for as long as the component is shown. */
+export function useLive<T>(path: Path, query: Query = {}, options: LiveOptions = {}): Answer<T> & Refreshed {
+  const key = JSON.stringify([path, query]);
+  const [shown, setShown] = useState<{ key: string; live: LiveAnswer<T> }>();
+  useEffect(() => {
+    const live = new LiveAnswer<T>(path, query, options);
+    setShown({ key, live });
+    return live.end;
+  }, [key]);
+  if (shown?.key !== key) return { refresh: () => undefined };
+  return { ...shown.live.answer.value, refresh: shown.live.refresh };
+}
+
+export interface Refreshed {
+  readonly refresh: () => void;
+}
+
+const isAboutServices = ({ type }: JournalEntry): boolean => /^(instance|registry|lease|service|expiry)/.test(type);
+
+/** What every view needs: the counts, what is wrong, and what this user may do. */
+export const overview = new LiveAnswer<Overview>(['overview'], {}, { concerns: isAboutServices });
+
+export const useTopology = (): Answer<Topology> & Refreshed =>
+  useLive<Topology>(['topology'], {}, { concerns: isAboutServices, everyMs: 10_000 });
+
+/** Whether this user may drain instances and force circuits, as far as the API says beforehand. */
+export const mayOperate = (): boolean => overview.answer.value.data?.rights.operate === true;
+
+/** Everything is asked for again, with this token. */
+export function signIn(token: string): void {
+  keepToken(token);
+  tell('everything');
+}
+
+export { tokenAsked };

@@ -1,0 +1,156 @@
+import { type ComponentChildren } from 'preact';
+import { type ApiError } from '../api.js';
+import { duration, fullTime, now, words } from '../format.js';
+import { type Status } from '../model.js';
+
+/** Each status has a shape of its own, so that colour is not needed to tell them apart. */
+const SHAPES: Readonly<Record<Status, string>> = {
+  healthy: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2Zm2.9 4.3-3.4 4.2-2.2-2 .9-1 1.2 1.1 2.5-3.1 1 .8Z',
+  degraded: 'M8 1.8 15 14H1L8 1.8ZM7.2 6v4h1.6V6H7.2Zm0 5v1.6h1.6V11H7.2Z',
+  unhealthy:
+    'M5.1 1.5h5.8l3.6 3.6v5.8l-3.6 3.6H5.1l-3.6-3.6V5.1l3.6-3.6Zm.7 3.2L4.7 5.8 6.9 8l-2.2 2.2 1.1 1.1L8 9.1l2.2 2.2 1.1-1.1L9.1 8l2.2-2.2-1.1-1.1L8 6.9 5.8 4.7Z',
+  unknown: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2Zm0 1.6a4.4 4.4 0 1 1 0 8.8 4.4 4.4 0 0 1 0-8.8Z',
+  draining: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2Zm.8 2.8v4.1l1.6-1.6 1 1L8 11.8 4.6 8.3l1-1 1.6 1.6V4.8h1.6Z',
+  maintenance: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2ZM5.8 5.2h1.5v5.6H5.8V5.2Zm2.9 0h1.5v5.6H8.7V5.2Z',
+};
+
+export function StatusIcon({ status }: { readonly status: Status }) {
+  return (
+    <svg class={`status-icon is-${status}`} viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+      <path d={SHAPES[status]} fill-rule="evenodd" />
+    </svg>
+  );
+}
+
+/** A status by shape, colour and word. */
+export function StatusBadge({ status }: { readonly status: Status }) {
+  return (
+    <span class={`badge is-${status}`}>
+      <StatusIcon status={status} />
+      {status}
+    </span>
+  );
+}
+
+/** How long ago, kept up to date; the time itself on hover. */
+export function Ago({ at, suffix = ' ago' }: { readonly at: string | null | undefined; readonly suffix?: string }) {
+  if (at == null) return <span class="muted">unknown</span>;
+  return (
+    <time dateTime={at} title={fullTime(at)}>
+      {duration((now.value - Date.parse(at)) / 1_000)}
+      {suffix}
+    </time>
+  );
+}
+
+interface SectionProps {
+  readonly title: string;
+  readonly id?: string;
+  readonly note?: ComponentChildren;
+  readonly children: ComponentChildren;
+  readonly class?: string;
+}
+
+/** A titled part of a view. */
+export function Section({ title, id = slug(title), note, children, class: name = '' }: SectionProps) {
+  return (
+    <section class={`card ${name}`} aria-labelledby={id}>
+      <header class="card-head">
+        <h2 id={id}>{title}</h2>
+        {note !== undefined && <div class="card-note">{note}</div>}
+      </header>
+      {children}
+    </section>
+  );
+}
+
+const slug = (title: string): string => `part-${title.toLowerCase().replace(/[^a-z]+/g, '-')}`;
+
+/** Nothing to show: what that means, and what to do about it. */
+export function Empty({ title, children }: { readonly title: string; readonly children?: ComponentChildren }) {
+  return (
+    <div class="empty">
+      <p class="empty-title">{title}</p>
+      {children !== undefined && <p>{children}</p>}
+    </div>
+  );
+}
+
+const ADVICE: Readonly<Record<number, string>> = {
+  0: 'The page tries again by itself. Check that the process runs, and that this machine reaches it.',
+  403: 'Ask for a token with the right to read, or open the page on the machine of the process.',
+  404: 'It may have been deregistered; the journal shows when.',
+  429: 'Too many requests: the page tries again by itself.',
+  503: 'The page tries again by itself.',
+};
+
+function Failure({ error }: { readonly error: ApiError }) {
+  return (
+    <div class="failure" role="alert">
+      <StatusIcon status="unhealthy" />
+      <div>
+        <p class="empty-title">{error.message}</p>
+        <p>{ADVICE[error.status] ?? 'The log of the process says more.'}</p>
+      </div>
+    </div>
+  );
+}
+
+interface LoadedProps<T> {
+  readonly answer: { readonly data?: T; readonly error?: ApiError };
+  readonly children: (data: T) => ComponentChildren;
+}
+
+/** The data of an answer; while there is none, why. */
+export function Loaded<T>({ answer: { data, error }, children }: LoadedProps<T>) {
+  return (
+    <>
+      {error && <Failure error={error} />}
+      {data !== undefined && children(data)}
+      {data === undefined && !error && <div class="loading">Loading…</div>}
+    </>
+  );
+}
+
+export function Chips({ items, label }: { readonly items: readonly string[]; readonly label?: string }) {
+  if (items.length === 0) return null;
+  return (
+    <ul class="chips" aria-label={label}>
+      {items.map((item) => (
+        <li class="chip" key={item}>
+          {item}
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+/** Names and what they stand for. */
+export function Facts({ facts }: { readonly facts: readonly (readonly [string, ComponentChildren])[] }) {
+  return (
+    <dl class="facts">
+      {facts.map(([name, value]) => (
+        <div key={name}>
+          <dt>{words(name)}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+/** The heading of a view, which has the focus after a change of view. */
+export function Heading({
+  title,
+  children,
+}: {
+  readonly title: ComponentChildren;
+  readonly children?: ComponentChildren;
+}) {
+  return (
+    <div class="view-head">
+      <h1 tabIndex={-1}>{title}</h1>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,260 @@
+import { duration, fullTime, ms, percent, words } from '../format.js';
+import { useLive } from '../live.js';
+import { type Calls, type Ejection, type Instance, type Reason, type Service, type Transition } from '../model.js';
+import { CircuitActions, InstanceActions } from '../parts/actions.js';
+import { Ago, Chips, Empty, Facts, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
+import { Timeline } from '../parts/timeline.js';
+import { href, toService } from '../router.js';
+import { about, CircuitState, sourceWords, useCircuits, useService } from './service.js';
+
+interface InstanceProps {
+  readonly service: string;
+  readonly id: string;
+}
+
+export function InstanceView({ service, id }: InstanceProps) {
+  const answer = useService(service);
+  const instance = answer.data?.instances.find(({ instance_id: own }) => own === id);
+  return (
+    <>
+      <Heading title={id}>
+        {instance && <StatusBadge status={instance.status} />}
+        <nav class="crumbs" aria-label="Where this is">
+          <a href={href(['services'])}>Services</a>
+          <a href={toService(service)}>{service}</a>
+        </nav>
+        {instance && <InstanceActions instance={instance} onDone={answer.refresh} />}
+      </Heading>
+      <Loaded answer={answer}>
+        {(loaded) =>
+          instance ? (
+            <InstanceOf service={loaded} instance={instance} />
+          ) : (
+            <Empty title="This instance is not registered any more">
+              What happened to it stands in <a href={href(['journal'], { service })}>the journal</a>.
+            </Empty>
+          )
+        }
+      </Loaded>
+      <HistorySection service={service} id={id} />
+    </>
+  );
+}
+
+function InstanceOf({ service, instance }: { readonly service: Service; readonly instance: Instance }) {
+  return (
+    <div class="columns is-even">
+      <Section title="Why it has this status" note="the first one decides">
+        <ReasonList reasons={instance.reasons} />
+      </Section>
+      <CallsSection service={service} instance={instance} />
+      <CircuitSection instance={instance} />
+      <DetailSection instance={instance} />
+      <DataSection title="Metadata" value={instance.metadata} hint="secrets are masked" />
+      <DataSection title="Answer of its health check" value={instance.health?.data} hint="secrets are masked" />
+    </div>
+  );
+}
+
+function ReasonList({ reasons }: { readonly reasons: readonly Reason[] }) {
+  if (reasons.length === 0)
+    return (
+      <Empty title="No source has said anything yet">It counts as unknown, and gets calls after healthy ones.</Empty>
+    );
+  return (
+    <ol class="reasons">
+      {reasons.map(({ source, status, reason, since, by }) => (
+        <li key={source}>
+          <StatusIcon status={status ?? 'unknown'} />
+          <div>
+            <p>
+              <span class="strong">{sourceWords(source)}</span> {status === null ? 'say nothing' : `: ${status}`}
+              {since !== null && (
+                <span class="muted">
+                  {' '}
+                  for <Ago at={since} suffix="" />
+                </span>
+              )}
+            </p>
+            {(reason !== null || by !== undefined) && (
+              <p class="muted">
+                {reason}
+                {by !== undefined && ` (by ${by})`}
+              </p>
+            )}
+          </div>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+/** Which share of the calls it gets, against which share its weight stands for. */
+function CallsSection({ service, instance }: { readonly service: Service; readonly instance: Instance }) {
+  const answer = useLive<Calls>(['calls'], { service: service.service_name }, { everyMs: 10_000 });
+  const weights = service.instances.reduce((sum, { weight }) => sum + weight, 0);
+  return (
+    <Section title="Share of calls" note="the last hour, of this process">
+      <Loaded answer={answer}>
+        {({ instances = [] }) => {
+          const all = instances.reduce((sum, { calls }) => sum + calls, 0);
+          const own = instances.find(({ instance_id: id }) => id === instance.instance_id);
+          const byWeight = weights === 0 ? 0 : instance.weight / weights;
+          return (
+            <>
+              <Bar label="By its weight" share={byWeight} color="is-weight" />
+              <Bar label="Of the calls" share={all === 0 ? 0 : (own?.calls ?? 0) / all} color="is-calls" />
+              <p class="muted">
+                {all === 0
+                  ? 'This process has not called the service in the last hour.'
+                  : `${own?.calls ?? 0} calls, ${own?.errors ?? 0} of them failed, p95 ${ms(own?.p95_ms)}.`}
+              </p>
+            </>
+          );
+        }}
+      </Loaded>
+    </Section>
+  );
+}
+
+function Bar({ label, share, color }: { readonly label: string; readonly share: number; readonly color: string }) {
+  return (
+    <div class="bar">
+      <span>{label}</span>
+      <span class="meter" aria-hidden="true">
+        <span class={color} style={{ width: `${share * 100}%` }} />
+      </span>
+      <span class="figures">{percent(share)}</span>
+    </div>
+  );
+}
+
+function CircuitSection({ instance }: { readonly instance: Instance }) {
+  const { service_name: service, instance_id: id } = instance;
+  const circuits = useCircuits(service);
+  const ejections = useLive<{ ejections: readonly Ejection[] }>(
+    ['ejections'],
+    {},
+    { concerns: about(service), everyMs: 5_000 },
+  );
+  const circuit = circuits.data?.circuit_breakers.find((one) => one.service_name === service && one.instance_id === id);
+  const ejection = ejections.data?.ejections.find((one) => one.service_name === service && one.instance_id === id);
+  return (
+    <Section title="Circuit and ejections" note="of the calls that this process makes">
+      <Loaded answer={circuits}>
+        {() => (
+          <>
+            <div class="circuit">
+              <CircuitState circuit={circuit} />
+              {circuit && (
+                <span class="muted">
+                  for {duration(circuit.state_age_ms / 1_000)}
+                  {circuit.retry_after_ms !== null && `, next probe in ${duration(circuit.retry_after_ms / 1_000)}`}
+                </span>
+              )}
+            </div>
+            <CircuitActions service={service} instanceId={id} circuit={circuit} onDone={circuits.refresh} />
+          </>
+        )}
+      </Loaded>
+      {ejection ? (
+        <Facts
+          facts={Object.entries(ejection)
+            .filter(([name]) => !name.endsWith('_id') && name !== 'service_name')
+            .map(([name, value]) => [name, String(value)] as const)}
+        />
+      ) : (
+        <p class="muted">Calls do not avoid it.</p>
+      )}
+    </Section>
+  );
+}
+
+function DetailSection({ instance }: { readonly instance: Instance }) {
+  const { health } = instance;
+  return (
+    <Section title="Registration">
+      <Facts
+        facts={[
+          ['address', <code key="address">{instance.base_url}</code>],
+          ['version', instance.version ?? '–'],
+          ['zone', instance.zone ?? '–'],
+          ['tier', instance.tier ?? '–'],
+          ['weight', instance.weight],
+          ['tags', instance.tags.length === 0 ? '–' : <Chips key="tags" items={instance.tags} />],
+          ['registered', fullTime(instance.registered_at)],
+          ['last heartbeat', <Ago key="heartbeat" at={instance.last_heartbeat} />],
+          [
+            'lease',
+            `${duration(instance.ttl)}, renewed by ${instance.lease === 'heartbeat' ? 'heartbeats' : words(instance.lease)}`,
+          ],
+          ...(instance.expires_at === undefined
+            ? []
+            : [['ends unless renewed', fullTime(instance.expires_at)] as const]),
+          ['health check', instance.health_check_path ?? '–'],
+          ['last check', health ? <Ago key="check" at={health.checked_at} /> : 'none yet'],
+          ...(health?.latency_ms === undefined ? [] : [['latency of it', ms(health.latency_ms)] as const]),
+          ...(health?.status_code === undefined ? [] : [['status code of it', health.status_code] as const]),
+        ]}
+      />
+    </Section>
+  );
+}
+
+function DataSection({
+  title,
+  value,
+  hint,
+}: {
+  readonly title: string;
+  readonly value: unknown;
+  readonly hint: string;
+}) {
+  const isEmpty = value == null || (typeof value === 'object' && Object.keys(value).length === 0);
+  return (
+    <Section title={title} note={hint}>
+      {isEmpty ? <p class="muted">None.</p> : <pre tabIndex={0}>{JSON.stringify(value, null, 2)}</pre>}
+    </Section>
+  );
+}
+
+function HistorySection({ service, id }: InstanceProps) {
+  const answer = useLive<{ transitions: readonly Transition[] }>(
+    ['services', service, 'instances', id, 'history'],
+    {},
+    { concerns: (entry) => about(service)(entry) && entry.instance_id === id },
+  );
+  return (
+    <Section title="History of its health" note="what this process saw">
+      <Loaded answer={answer}>
+        {({ transitions }) =>
+          transitions.length === 0 ? (
+            <Empty title="Its status has not changed since this process started" />
+          ) : (
+            <>
+              <Timeline transitions={transitions} />
+              <ol class="history">
+                {[...transitions].reverse().map(({ from, to, source, reason, at }) => (
+                  <li key={`${at} ${to}`}>
+                    <time dateTime={at} title={fullTime(at)}>
+                      <Ago at={at} />
+                    </time>
+                    <StatusIcon status={to ?? 'unknown'} />
+                    <span>
+                      {from ?? 'registered'} → <span class="strong">{to ?? 'gone'}</span>
+                      <span class="muted">
+                        {' '}
+                        {sourceWords(source).toLowerCase()}
+                        {reason !== null && `: ${reason}`}
+                      </span>
+                    </span>
+                  </li>
+                ))}
+              </ol>
+            </>
+          )
+        }
+      </Loaded>
+    </Section>
+  );
+}

@@ -1,0 +1,107 @@
+import { useMemo, useState } from 'preact/hooks';
+import { counted } from '../format.js';
+import { connection, journal } from '../live.js';
+import { type JournalEntry } from '../model.js';
+import { Empty, Heading } from '../parts/basics.js';
+import { JournalLine } from '../parts/journal-lines.js';
+import { isNarrow } from '../parts/narrow.js';
+import { VirtualList } from '../parts/virtual-list.js';
+import { route, setQuery } from '../router.js';
+
+export function JournalView() {
+  const [held, setHeld] = useState<readonly JournalEntry[]>();
+  const { query } = route.value;
+  const entries = held ?? journal.value;
+  const shown = useMemo(() => entries.filter(matching(query)), [entries, query]);
+  return (
+    <>
+      <Heading title="Journal">
+        <button
+          type="button"
+          class="button"
+          aria-pressed={held !== undefined}
+          onClick={() => setHeld(held ? undefined : journal.value)}
+        >
+          {held ? 'Follow again' : 'Hold still'}
+        </button>
+      </Heading>
+      <Filters entries={entries} query={query} />
+      <p class="list-count" role="status">
+        {shown.length === entries.length
+          ? counted(entries.length, 'event')
+          : `${shown.length} of ${counted(entries.length, 'event')}`}
+        {held && journal.value[0] !== held[0] && ', newer ones wait'}
+      </p>
+      {shown.length === 0 ? (
+        <Empty title={entries.length === 0 ? 'No event yet' : 'No event matches'}>
+          {connection.value === 'lost'
+            ? 'The stream of events is interrupted; the page opens it again by itself.'
+            : 'Registrations, changes of health, circuits and actions appear here as they happen.'}
+        </Empty>
+      ) : (
+        <VirtualList
+          class="journal"
+          label="Journal"
+          items={shown}
+          keyOf={({ id }) => id}
+          rowHeight={isNarrow.value ? 60 : 36}
+          render={(entry) => <JournalLine entry={entry} />}
+        />
+      )}
+    </>
+  );
+}
+
+type Query = Readonly<Record<string, string>>;
+
+function matching({ q = '', service = '', type = '', severity = '' }: Query): (entry: JournalEntry) => boolean {
+  const text = q.toLowerCase();
+  return (entry) =>
+    (service === '' || entry.service_name === service) &&
+    (type === '' || entry.type === type) &&
+    (severity === '' || entry.severity === severity) &&
+    (text === '' || `${entry.text} ${entry.reason ?? ''} ${entry.by ?? ''}`.toLowerCase().includes(text));
+}
+
+function Filters({ entries, query }: { readonly entries: readonly JournalEntry[]; readonly query: Query }) {
+  const types = [...new Set(entries.map(({ type }) => type))].sort();
+  const services = [...new Set(entries.flatMap(({ service_name: name }) => (name === null ? [] : [name])))].sort();
+  return (
+    <div class="filters" role="search" aria-label="Events">
+      <label class="field is-wide">
+        <span>Text</span>
+        <input
+          type="search"
+          placeholder="Filter by text"
+          value={query.q ?? ''}
+          onInput={(event) => setQuery({ q: event.currentTarget.value })}
+        />
+      </label>
+      <Choice name="service" value={query.service} values={services} />
+      <Choice name="type" value={query.type} values={types} />
+      <Choice name="severity" value={query.severity} values={['info', 'warning', 'error']} />
+    </div>
+  );
+}
+
+interface ChoiceProps {
+  readonly name: string;
+  readonly value: string | undefined;
+  readonly values: readonly string[];
+}
+
+function Choice({ name, value = '', values }: ChoiceProps) {
+  return (
+    <label class="field">
+      <span>{name}</span>
+      <select value={value} onChange={(event) => setQuery({ [name]: event.currentTarget.value })}>
+        <option value="">all</option>
+        {(value === '' || values.includes(value) ? values : [value, ...values]).map((item) => (
+          <option key={item} value={item}>
+            {item}
+          </option>
+        ))}
+      </select>
+    </label>
+  );
+}

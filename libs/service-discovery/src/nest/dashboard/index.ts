@@ -1,0 +1,1 @@
+export { ServiceDiscoveryDashboardModule } from './dashboard.module.js';
