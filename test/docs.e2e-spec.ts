@@ -14,6 +14,7 @@ import {
 } from 'nest-service-discovery';
 import * as core from 'nest-service-discovery/core';
 import { Registry } from 'prom-client';
+import { countOneOfEach } from './support/one-of-each.js';
 import { readPages } from './support/pages.js';
 import { readDocstrings, withOptionRows } from '../scripts/option-tables.mjs';
 import { KNOWN_OPTIONS, OPTION_GROUPS } from '../libs/service-discovery/src/nest/options/known-options.js';
@@ -91,26 +92,6 @@ function statusFor(error: ServiceDiscoveryError): number | undefined {
   filter.catch(error, host);
   jest.restoreAllMocks();
   return answered;
-}
-
-/** Emits one event per metric, so that every label has a value. */
-function countOneOfEach(bus: EventBus): void {
-  const service = 'users';
-  const instanceId = 'a';
-  const key = { serviceName: service, instanceId };
-  bus.emit('health.checked', { key, passed: true, detail: { checkedAt: 1 } });
-  bus.emit('expiry.held', { service, since: 1, overdue: 1, total: 1 });
-  bus.emit('circuit.opened', { service, instanceId, reason: 'consecutive_failures', failures: 5 });
-  bus.emit('instance.ejected', { key, reason: 'latency', evidence: '', ejectedForMs: 1, ejections: 1 });
-  bus.emit('balancing.panic', { service, healthyShare: 0 });
-  bus.emit('call.picked', { service, instanceId, strategy: 'random', attempt: 1, failOpen: true });
-  bus.emit('instance.unreachable', { key, reason: 'refused', avoidedForMs: 1, failures: 1 });
-  bus.emit('call.refused', { service, stage: 'bulkhead', code: 'BULKHEAD_FULL' });
-  bus.emit('call.retried', { service, attempt: 2, delayMs: 0, reason: '' });
-  bus.emit('call.hedged', { service, attempt: 2, afterMs: 1 });
-  bus.emit('call.failed_over', { service, from: 'a', to: 'b', reason: '' });
-  bus.emit('call.answered_stale', { service, ageMs: 1, reason: '' });
-  bus.emit('call.completed', { service, ok: true, attempts: 1, durationMs: 1 });
 }
 
 interface Shown {

@@ -112,13 +112,14 @@ describe('the package manifest', () => {
     }
   });
 
-  it('makes only axios, the scheduler, Terminus and the HTTP platform optional', () => {
+  it('makes only axios, the scheduler, Terminus, OpenTelemetry and the HTTP platform optional', () => {
     expect(own.peerDependenciesMeta).toEqual({
       '@nestjs/axios': { optional: true },
       '@nestjs/platform-express': { optional: true },
       '@nestjs/platform-fastify': { optional: true },
       '@nestjs/schedule': { optional: true },
       '@nestjs/terminus': { optional: true },
+      '@opentelemetry/api': { optional: true },
       axios: { optional: true },
     });
   });

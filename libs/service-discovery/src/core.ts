@@ -55,6 +55,7 @@ export {
   DEFAULT_HEALTH_CHECK_PATH,
   DEFAULT_WEIGHT,
   type EjectionReason,
+  type EventIds,
   type EventName,
   type EventSink,
   type ExpiryHold,
@@ -355,9 +356,13 @@ export {
   type TcpProbeSettings,
 } from './health/index.js';
 export {
+  type AttemptOutcome,
+  type AttemptSpan,
   CallPassiveHealth,
+  type CallSpan,
   type CallStageDescription,
   type CallStageName,
+  type CallTracer,
   type CircuitBreakerView,
   type CircuitCommand,
   COMMUNICATION_PATTERNS,
@@ -387,6 +392,8 @@ export {
   type ServiceCallResponse,
   ServiceCommunicator,
   type ServiceExplanation,
+  type TracedAttempt,
+  type TracedCall,
 } from './communicator/index.js';
 export {
   DEFAULT_DURATION_BUCKETS,
@@ -405,5 +412,7 @@ export {
   type LoggerPort,
   type LogLevel,
   type MetricsSource,
+  OpenTelemetryTracer,
+  type OpenTelemetryTracerDeps,
   type SubscribeOptions,
 } from './observability/index.js';

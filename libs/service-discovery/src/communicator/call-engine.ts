@@ -22,6 +22,7 @@ import {
 import { type ServiceRegistry } from '../registry/index.js';
 import { CIRCUIT_BREAKER_OPTIONS } from '../resilience/index.js';
 import { type InstanceDelta, type Transport } from '../transport/index.js';
+import { type CallSpan, type CallTracer } from './call-tracer.js';
 import { Call, type ResponseUse } from './call/call.js';
 import { type CallDependencies } from './call/call-dependencies.js';
 import { closedError } from './call/closed-error.js';
@@ -30,7 +31,7 @@ import { runCall } from './call/run-call.js';
 import { givenDeadline } from './call/deadline-header.js';
 import { type CallStageDescription } from './call/stage.js';
 import { type CallSettings, type CallTimes } from './options/index.js';
-import { prepareRequest, type ServiceCallRequest } from './request.js';
+import { type PreparedRequest, prepareRequest, type ServiceCallRequest } from './request.js';
 import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 import { isDraining } from './channel/instance-changes.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
@@ -63,6 +64,14 @@ export interface CommunicatorDependencies {
    * {@link deadlineKeysOf}. @default nothing
    */
   readonly deadlineKey?: string;
+  /**
+   * The headers of the request that this process is handling which its calls pass on, such as `traceparent`, by lower-case name.
+   * A header that the call sets itself is kept. Read at each call; undefined if there are none.
+   * @default none
+   */
+  readonly ambientHeaders?: () => Readonly<Record<string, string>> | undefined;
+  /** Makes spans of calls. @default none */
+  readonly tracer?: CallTracer;
   /** Custom load balancing strategies by the names that options use for them. @default none */
   readonly strategies?: NamedStrategies;
   /** A sentence for the error of a call to an unknown service: why it may not be registered here. @default none */
@@ -118,6 +127,8 @@ export class CallEngine {
     events = SILENT,
     ambientDeadline,
     deadlineKey,
+    ambientHeaders,
+    tracer,
     strategies = {},
     notFoundHint,
     addressDoubt,
@@ -135,6 +146,8 @@ export class CallEngine {
       closing: this.closing.signal,
       ambientDeadline,
       deadlineKey,
+      ambientHeaders,
+      tracer,
       nearNames: new NearNames(() => registry.snapshot.services.keys(), clock, notFoundHint),
       addressDoubt,
     };
@@ -144,6 +157,10 @@ export class CallEngine {
 
   get events(): EventSink {
     return this.callDeps.events;
+  }
+
+  get tracer(): CallTracer | undefined {
+    return this.callDeps.tracer;
   }
 
   /** The tier that most of a service's instances declare: one alone does not change how all callers call the others. */
@@ -184,7 +201,26 @@ export class CallEngine {
     if (delta) for (const instance of delta.left) this.untold.add(instance);
     if (known.channel.instances.length === 0) assertHttp(known.channel);
     const { view, outermost } = this.pipelineOf(known, settings);
-    return runCall(new Call(view, request, prepared, times, use.consume, this.callDeps, false, waitedMs), outermost);
+    const span = this.carry(service, request, prepared, waitedMs);
+    return runCall(
+      new Call(view, request, prepared, times, use.consume, this.callDeps, false, waitedMs, span),
+      outermost,
+    );
+  }
+
+  /** Adds what the request under way passes on, and begins the span of the call, if it is traced. */
+  private carry(
+    service: string,
+    { template }: ServiceCallRequest,
+    { method, headers }: PreparedRequest,
+    waitedMs: number | undefined,
+  ): CallSpan | undefined {
+    const { ambientHeaders, tracer, events, clock } = this.callDeps;
+    const carried = ambientHeaders?.();
+    if (carried) for (const name in carried) headers[name] ??= carried[name]!;
+    if (!tracer) return undefined;
+    const startedAt = waitedMs === undefined ? undefined : clock.epoch() - waitedMs;
+    return tracer.startCall({ service, method, template, startedAt, carried, events });
   }
 
   idleMs({ serviceName, instanceId }: InstanceKey): number {

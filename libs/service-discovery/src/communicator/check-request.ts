@@ -20,6 +20,7 @@ const FIELDS: Readonly<Record<keyof ServiceCallRequest, true>> = {
   criteria: true,
   key: true,
   clientIp: true,
+  template: true,
 };
 const FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof ServiceCallRequest)[];
 

@@ -1,5 +1,5 @@
 import { assertOptions, OptionValidator } from '../common/index.js';
-import { type InstanceKey, type Tier } from '../model/index.js';
+import { type EventSink, type InstanceKey, type Tier } from '../model/index.js';
 import { CallEngine, type CallTerms, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
 import { checkCall } from './check-request.js';
@@ -118,7 +118,10 @@ export class ServiceCommunicator {
    * function throws; ServiceDiscoveryError `INVALID_REQUEST` for an invalid request, before anything is sent
    */
   async callServiceWithFallback<T = unknown>(request: FallbackRequest<T>): Promise<FallbackResult<T>> {
-    return callWithFallback(request, (service, own) => this.callServiceJson<T>(service, own), this.engine.events);
+    const call = (service: string, own: ServiceCallRequest): Promise<T> => this.callServiceJson<T>(service, own);
+    const run = (events: EventSink): Promise<FallbackResult<T>> => callWithFallback(request, call, events);
+    const { tracer, events } = this.engine;
+    return tracer ? tracer.withFallback(request.primaryService, events, run) : run(events);
   }
 
   /**

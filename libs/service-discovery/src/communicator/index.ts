@@ -1,4 +1,12 @@
 /** Calls to services: by name, in parallel, with a fallback, with settings by tier. */
+export {
+  type AttemptOutcome,
+  type AttemptSpan,
+  type CallSpan,
+  type CallTracer,
+  type TracedAttempt,
+  type TracedCall,
+} from './call-tracer.js';
 export { CallPassiveHealth, type EventSource } from './call-passive-health.js';
 export { DEADLINE_HEADER } from './call/deadline-header.js';
 export { type CommunicatorDependencies } from './call-engine.js';

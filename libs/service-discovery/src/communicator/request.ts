@@ -54,6 +54,8 @@ export interface ServiceCallRequest {
   key?: string | undefined;
   /** Address of the client behind the call, for strategies that use it. It is not sent. */
   clientIp?: string | undefined;
+  /** The path with its parameters as names, such as `/users/:id`, which names the spans of traces. It is not sent. */
+  template?: string | undefined;
 }
 
 /** A response and the instance that sent it. */
@@ -98,7 +100,7 @@ const BODY_EXPECTED =
  * @throws ServiceDiscoveryError `INVALID_REQUEST` naming the field, before anything is sent
  */
 export function prepareRequest(service: string, request: ServiceCallRequest, accept?: string): PreparedRequest {
-  const { path, query, json, criteria, idempotencyKey } = request;
+  const { path, query, json, criteria, idempotencyKey, template } = request;
   const method = methodOf(service, request);
   if (typeof path !== 'string' || !(PLAIN_PATH.test(path) || PATH.test(path))) {
     reject(
@@ -107,6 +109,9 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
       withoutQuery(path),
       'a path that starts with "/" and has its special characters percent-encoded',
     );
+  }
+  if (template !== undefined && typeof template !== 'string') {
+    reject(service, 'template', template, 'a path such as "/users/:id"');
   }
   if (criteria !== undefined) checkCriteria(service, criteria);
   const headers = prepareHeaders(service, request.headers, accept);

@@ -231,6 +231,8 @@ export interface ServiceDiscoveryEvents extends TlsEvents {
   'call.refused': { service: string; stage: string; code: string; retryAfterMs?: number };
   /** Another attempt follows a failed one. If the instance changes, `call.failed_over` comes with it. */
   'call.retried': { service: string; attempt: number; delayMs: number; reason: string };
+  /** A failed attempt is not repeated, since too many calls are being retried: the retry budget is exhausted. */
+  'call.retry_budget_exhausted': { service: string; attempts: number; reason: string };
   /** A hedge was sent alongside a slow attempt, `afterMs` after that attempt or the previous hedge. */
   'call.hedged': { service: string; attempt: number; afterMs: number };
   /** A retry went to another instance, or a call to its fallback service. */
@@ -255,18 +257,28 @@ export interface ServiceDiscoveryEvents extends TlsEvents {
   };
 }
 
+/** What an event was part of, where that is known. */
+export interface EventIds {
+  /** Of the request that this process was answering. */
+  requestId?: string;
+  /** Of the trace, 32 hexadecimal digits. */
+  traceId?: string;
+  /** Of the span of the call, 16 hexadecimal digits. */
+  spanId?: string;
+}
+
 /** The name of an event, such as `circuit.opened`. */
 export type EventName = keyof ServiceDiscoveryEvents;
 
 /** Any event, discriminated by `type`. */
 export type ServiceDiscoveryEvent = {
-  [Name in EventName]: { readonly type: Name; readonly at: number } & Readonly<ServiceDiscoveryEvents[Name]>;
+  [Name in EventName]: { readonly type: Name; readonly at: number } & Readonly<EventIds & ServiceDiscoveryEvents[Name]>;
 }[EventName];
 
 /** Receives the library's events. Never throws, returns at once. */
 export interface EventSink {
   /** @param payload becomes part of the event; the caller must not keep a reference */
-  emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name]): void;
+  emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name] & EventIds): void;
 }
 
 /** Drops all events. */

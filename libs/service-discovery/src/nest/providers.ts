@@ -20,7 +20,14 @@ import {
   resolveHealthCheckOptions,
 } from '../health/index.js';
 import { HostPolicy, type InstanceKey, type ServiceInstance } from '../model/index.js';
-import { CallFigures, DiscoveryMetrics, EventBus, EventLogger, Journal } from '../observability/index.js';
+import {
+  CallFigures,
+  DiscoveryMetrics,
+  EventBus,
+  EventLogger,
+  Journal,
+  OpenTelemetryTracer,
+} from '../observability/index.js';
 import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../registry/index.js';
 import {
   MemoryRegistryStore,
@@ -357,7 +364,10 @@ function createCommunicator(
     addressDoubt: (instance: ServiceInstance) => place.addressDoubt(instance),
   };
   const settings = { ambientDeadline, deadlineKey, strategies, requireTls };
-  const deps = { registry, transport, events, clock, random, ...settings, ...hints };
+  const tracer = new OpenTelemetryTracer({
+    onUnavailable: (error) => new Logger(LOG_CONTEXT).warn(`Calls are not traced: ${messageOf(error)}`),
+  });
+  const deps = { registry, transport, events, clock, random, tracer, ...settings, ...hints };
   return new ServiceCommunicator(deps, communicator);
 }
 

@@ -271,6 +271,14 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
         fields: { service, attempt, delayMs, reason },
       };
     }
+    case 'call.retry_budget_exhausted': {
+      const { service, attempts, reason } = event;
+      return {
+        level: 'warn',
+        message: `Call to ${service} is not retried, the retry budget is exhausted${because(reason)}`,
+        fields: { service, attempts, reason },
+      };
+    }
     case 'call.hedged': {
       const { service, attempt, afterMs } = event;
       return {

@@ -52,6 +52,7 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'call.picked': ({ service, instanceId }) => `${service} ${instanceId}`,
   'call.refused': ({ service, stage }) => `${service} ${stage}`,
   'call.retried': ofService,
+  'call.retry_budget_exhausted': ofService,
   'call.hedged': ofService,
   'call.failed_over': ofService,
   'call.answered_stale': ofService,

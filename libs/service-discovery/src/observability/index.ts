@@ -17,6 +17,7 @@ export {
   type DiscoveryMetricsOptions,
   validateDiscoveryMetricsOptions,
 } from './metrics.js';
+export { OpenTelemetryTracer, type OpenTelemetryTracerDeps } from './open-telemetry-tracer.js';
 export { type MetricsSource } from './registry-gauges.js';
 export {
   describeTopology,

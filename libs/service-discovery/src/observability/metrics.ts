@@ -196,6 +196,10 @@ export class DiscoveryMetrics {
     );
     const refusals = this.serviceCounter('refusals_total', 'Calls rejected before sending', 'stage', 'code');
     const retries = this.serviceCounter('retries_total', 'Attempts after the first one of a call');
+    const exhausted = this.serviceCounter(
+      'retry_budget_exhausted_total',
+      'Failed attempts that were not repeated because the retry budget was exhausted',
+    );
     const hedges = this.serviceCounter('hedges_total', 'Hedged attempts');
     const failovers = this.serviceCounter(
       'failovers_total',
@@ -219,6 +223,7 @@ export class DiscoveryMetrics {
     this.on('instance.unreachable', ({ key }) => unreachable.increment(key.serviceName));
     this.on('call.refused', ({ service, stage, code }) => refusals.increment(service, stage, code));
     this.on('call.retried', ({ service }) => retries.increment(service));
+    this.on('call.retry_budget_exhausted', ({ service }) => exhausted.increment(service));
     this.on('call.hedged', ({ service }) => hedges.increment(service));
     this.on('call.failed_over', ({ service, reason }) => failovers.increment(this.labelOf(service, reason)));
     this.on('call.answered_stale', ({ service, reason }) => stale.increment(this.labelOf(service, reason)));

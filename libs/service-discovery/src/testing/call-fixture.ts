@@ -41,10 +41,10 @@ export class CallFixture {
 
   communicatorWith(
     defaults: CommunicatorDefaults = {},
-    more: Pick<CommunicatorDependencies, 'ambientDeadline' | 'strategies'> = {},
+    more: Pick<CommunicatorDependencies, 'ambientDeadline' | 'ambientHeaders' | 'strategies' | 'tracer'> = {},
   ): ServiceCommunicator {
     const { registry, transport, clock } = this;
-    const events: EventSink = { emit: (type, payload) => void this.events.push({ type, payload }) };
+    const events: EventSink = { emit: (type, payload) => void this.events.push({ type, payload: { ...payload } }) };
     return new ServiceCommunicator({ registry, transport, clock, random: seededRandom(1), events, ...more }, defaults);
   }
 

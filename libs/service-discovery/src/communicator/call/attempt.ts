@@ -16,6 +16,7 @@ import {
   type TimeLimit,
 } from '../../resilience/index.js';
 import { type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
+import { type AttemptSpan } from '../call-tracer.js';
 import { type Call } from './call.js';
 import { CallResponse } from './call-response.js';
 import { classifyOutcome } from './classify-outcome.js';
@@ -64,6 +65,8 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     parent: Cancellation,
     /** By `Clock.now()`. */
     private readonly began: number,
+    /** Undefined: the call is not traced. */
+    private readonly span: AttemptSpan | undefined,
   ) {
     this.ms = halfTimeOf(call, began) ?? call.times.attemptTimeoutMs;
     this.scope = new CancelScope(call.deps.timers, parent, this, began);
@@ -118,7 +121,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   /** Sends the request. Never rejects: the attempt records the outcome. */
   async run(sender: Sender): Promise<this> {
     try {
-      const response = await sender.send(this.instance, requestOf(this.call, this.began), this.scope);
+      const response = await this.send(sender);
       this.arrived(response);
       if (this.failed) return this;
       const value = this.use(response);
@@ -157,6 +160,14 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   discard(): void {
     if (this.response) discard(this.response, this.scope);
     this.end(true);
+  }
+
+  private send(sender: Sender): Promise<ServiceResponse> {
+    const { instance, scope, span } = this;
+    const request = requestOf(this.call, this.began);
+    if (!span) return sender.send(instance, request, scope);
+    span.inject(request.headers);
+    return span.send(() => sender.send(instance, request, scope));
   }
 
   private arrived(response: ServiceResponse): void {
@@ -230,6 +241,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     if (!outlived) this.scope.dispose();
     if (this.isOver) return;
     this.isOver = true;
+    this.span?.end(this);
     const { place, picked } = this.target;
     if (this.outcome) place.record(this.counted, this.outcome.latencyMs, now);
     place.leave();

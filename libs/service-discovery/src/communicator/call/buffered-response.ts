@@ -39,6 +39,7 @@ export function isShareable({ headers }: BufferedResponse): boolean {
 const CALL_HEADERS: ReadonlySet<string> = new Set([
   'x-request-deadline',
   'x-request-id',
+  'request-id',
   'x-correlation-id',
   'traceparent',
   'tracestate',

@@ -1,5 +1,6 @@
 import { type Clock, type Random, type TimerWheel } from '../../common/index.js';
 import { type EventSink, type ServiceInstance } from '../../model/index.js';
+import { type CallTracer } from '../call-tracer.js';
 import { type NearNames } from '../near-names.js';
 
 /** Collaborators shared by all calls of one engine. */
@@ -14,6 +15,9 @@ export interface CallDependencies {
   /** The deadline of the work that this process is handling, in milliseconds since the Unix epoch. */
   readonly ambientDeadline: (() => number | undefined) | undefined;
   readonly deadlineKey: string | undefined;
+  /** The headers of the work that this process is handling which calls pass on. */
+  readonly ambientHeaders: (() => Readonly<Record<string, string>> | undefined) | undefined;
+  readonly tracer: CallTracer | undefined;
   readonly nearNames: NearNames;
   /** Why the address of an instance may lead elsewhere; undefined: nothing suggests so. */
   readonly addressDoubt: ((instance: ServiceInstance) => string | undefined) | undefined;

@@ -19,6 +19,7 @@ import {
   type ShareableContext,
   type TimeLimit,
 } from '../../resilience/index.js';
+import { type CallSpan } from '../call-tracer.js';
 import { type ChannelView } from '../channel/channel-view.js';
 import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
@@ -97,6 +98,8 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     readonly shared = false,
     /** How long it has already waited for the service to be registered. */
     readonly waitedMs = 0,
+    /** Undefined: the call is not traced. */
+    readonly span: CallSpan | undefined = undefined,
   ) {
     this.began = deps.clock.now() - waitedMs;
   }
@@ -106,7 +109,7 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
   }
 
   get events(): EventSink {
-    return this.deps.events;
+    return this.span ?? this.deps.events;
   }
 
   get repeatability(): PreparedRequest {
@@ -232,14 +235,14 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
   }
 
   forKeeping(): Call<BufferedResponse> {
-    const { view, request, prepared, times, deps, waitedMs } = this;
-    return new Call(view, request, prepared, times, buffer, deps, false, waitedMs);
+    const { view, request, prepared, times, deps, waitedMs, span } = this;
+    return new Call(view, request, prepared, times, buffer, deps, false, waitedMs, span);
   }
 
   forSharing(signal: AbortSignal): Call<BufferedResponse> {
-    const { view, prepared, times, deps } = this;
+    const { view, prepared, times, deps, span } = this;
     const request = { ...this.request, signal, cancellation: undefined };
-    const call = new Call(view, request, prepared, times, buffer, deps, true);
+    const call = new Call(view, request, prepared, times, buffer, deps, true, 0, span);
     call.scope = new SharedScope(signal, deps.clock, this.remainingMs());
     return call;
   }

@@ -7,11 +7,12 @@ import {
   parseRetryAfter,
   reasonOf,
 } from '../../resilience/index.js';
+import { type AttemptSpan } from '../call-tracer.js';
 import { Attempt, type Sender } from './attempt.js';
 import { type Call } from './call.js';
 import { classifyOutcome } from './classify-outcome.js';
 import { pickContextOf } from './pick-context.js';
-import { pickTarget } from './pick-target.js';
+import { pickTarget, type Target } from './pick-target.js';
 
 /**
  * Makes attempts by picking an instance and sending the request to it. Each attempt picks again, since another instance
@@ -22,7 +23,8 @@ export class HttpAttempts implements AttemptDriver<Call<unknown>, Attempt<unknow
 
   run(call: Call<unknown>, parent: Cancellation = call.scope, isHedge = false): Promise<Attempt<unknown>> {
     const now = call.deps.clock.now();
-    return new Attempt(call, pickTarget(call, isHedge, now), parent, now).run(this.sender);
+    const target = pickTarget(call, isHedge, now);
+    return new Attempt(call, target, parent, now, call.span && spanOf(call, target, isHedge)).run(this.sender);
   }
 
   failureOf(call: Call<unknown>, failed: Attempt<unknown>): FailedAttempt {
@@ -65,6 +67,13 @@ export class HttpAttempts implements AttemptDriver<Call<unknown>, Attempt<unknow
     const counted = rushed ? 'ignored' : verdict;
     call.note({ instance, reason: reasonOf(error), status: undefined, verdict, counted, rushed, error });
   }
+}
+
+function spanOf(call: Call<unknown>, { instance, picked }: Target, isHedge: boolean): AttemptSpan | undefined {
+  const { span, view, attempts: attempt, prepared } = call;
+  const { strategyName: strategy } = view.settings;
+  const [path = ''] = prepared.path.split('?', 1);
+  return span?.startAttempt({ instance, strategy, failOpen: picked.failOpen === true, attempt, isHedge, path });
 }
 
 function hasUntried(call: Call<unknown>): boolean {

@@ -23,7 +23,7 @@ export interface Target {
  */
 export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Target {
   const { view, request, prepared, service } = call;
-  const { events } = call.deps;
+  const { events } = call;
   let refused: Map<string, Refusal> | undefined;
   const refusal = (instance: ServiceInstance): Refusal | undefined => {
     const { instanceId } = instance;

@@ -43,7 +43,7 @@ function report<T>(call: Call<T>, error: unknown, ok: boolean): void {
   };
   // A successful call makes no texts.
   const what = ok ? end : { ...end, request: nameOfRequest(call.prepared), address: instance && addressOf(instance) };
-  call.deps.events.emit('call.completed', what);
+  call.events.emit('call.completed', what);
 }
 
 /** The reason of a caller's abort may be any value. */

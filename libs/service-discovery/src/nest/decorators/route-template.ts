@@ -16,6 +16,8 @@ export type PathValue = string | number | bigint | boolean;
 
 export interface ParsedRoute {
   readonly method: HttpMethod;
+  /** Such as `/users/:id`. */
+  readonly template: string;
   /** @throws ServiceDiscoveryError `INVALID_REQUEST` naming the parameter that is missing or cannot stand in a path */
   path(params: Readonly<Record<string, PathValue>> | undefined): string;
 }
@@ -36,6 +38,7 @@ export function parseRoute(template: string, label: string): ParsedRoute {
   }
   return {
     method: method as HttpMethod,
+    template: path,
     path: (params) =>
       segments
         .map((segment) => {

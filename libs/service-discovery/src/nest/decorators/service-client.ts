@@ -126,6 +126,7 @@ export function bindServiceClient(client: object, communicator: ServiceCommunica
         criteria,
         ...request,
         method: route.method,
+        template: route.template,
         path: route.path(params),
       });
     Object.defineProperty(client, key, { value: call, configurable: true, enumerable: false, writable: true });

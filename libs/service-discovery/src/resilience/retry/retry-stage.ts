@@ -73,11 +73,13 @@ export class RetryStage<Context extends RetriedContext<Attempt>, Attempt extends
   private decide(call: Context, ended: Attempt, state: RetryState): RetryDecision {
     const failure = this.driver.failureOf(call, ended);
     const decision = state.afterFailure(failure);
+    const { service, events } = call;
     if (decision.retry) {
-      const { service, events } = call;
       const { delayMs } = decision;
       call.retried = true;
       events.emit('call.retried', { service, attempt: failure.attempts + 1, delayMs, reason: ended.reason });
+    } else if (decision.why === 'budget_exhausted') {
+      events.emit('call.retry_budget_exhausted', { service, attempts: failure.attempts, reason: ended.reason });
     }
     return decision;
   }
