@@ -97,7 +97,7 @@ async function wrap(file) {
 const files = (await readdir(join(store, 'lua'))).filter((file) => file.endsWith('.lua')).sort();
 const parts = [
   '/** Generated from the scripts in lua/ by `npm run generate:lua`: change them there. */',
-  "import { luaScript } from './lua-script.js';",
+  "import { luaScript } from './lua-call.js';",
   ...(await Promise.all(files.map(wrap))),
 ];
 const generated = await format(parts.join('\n\n'), { ...(await resolveConfig(target)), filepath: target });

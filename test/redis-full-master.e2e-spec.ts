@@ -4,7 +4,7 @@ import { ServiceCommunicator } from '../libs/service-discovery/src/communicator/
 import { type Lease } from '../libs/service-discovery/src/model/index.js';
 import { ServiceRegistry } from '../libs/service-discovery/src/registry/index.js';
 import { RedisRegistryStore } from '../libs/service-discovery/src/store/index.js';
-import { slotOf } from '../libs/service-discovery/src/store/redis/slot.js';
+import { slotOf } from '../libs/service-discovery/src/store/redis/keys.js';
 import { ChangeRecorder, FakeTransport, ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { ClockedCluster } from './support/clocked-redis.js';
 import { pollUntil } from './support/poll.js';

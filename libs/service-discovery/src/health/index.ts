@@ -20,14 +20,20 @@ export {
   type ServiceHealth,
   type ServiceStatusChange,
 } from './aggregator/index.js';
-export { type CheckSettings } from './check-settings.js';
-export { type CronTimes } from './cron-times.js';
-export { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from './passive-health.js';
 export { type StatusTransition } from './status-history.js';
-export { mergedStatus, reasonsOf, type StatusContext, type StatusReason, type StatusSource } from './status-merge.js';
-export { type CheckPlan, type CheckPlanner, type CheckSchedule } from './check-plan.js';
+export {
+  mergedStatus,
+  NO_FINDINGS,
+  type PassiveFinding,
+  type PassiveHealth,
+  reasonsOf,
+  type StatusContext,
+  type StatusReason,
+  type StatusSource,
+} from './status-merge.js';
+export { type CheckPlan, type CheckPlanner, type CheckSchedule, type CronTimes } from './check-plan.js';
 export { CheckShare, type CheckShareDeps } from './monitor/check-share.js';
-export { FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';
+export { FLAPPING_OPTIONS, type FlappingOptions } from './monitor/status-thresholds.js';
 export { runProbe } from './monitor/run-probe.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './monitor/health-monitor.js';
 export { HttpProbe, type HttpProbeSettings } from './probes/http-probe.js';
@@ -38,12 +44,11 @@ export {
   type HealthCheckOptions,
   type ResolvedHealthCheckOptions,
 } from './options.js';
-export { type AnswerBody } from './probes/answer-body.js';
+export { type AnswerBody } from './probes/http-exchange.js';
 export { type BodyPredicate } from './probes/body-condition.js';
-export { type ConnectionDeps } from './probes/connection.js';
 export { type CheckPlannerDeps, planChecks } from './plan-checks.js';
 export { CustomProbe, type CustomCheck } from './probes/custom-probe.js';
 export { GrpcProbe, type GrpcProbeSettings } from './probes/grpc-probe.js';
 export { type Probe, type ProbeResult } from './probes/probe.js';
-export { type ServiceCheckOptions } from './service-checks.js';
-export { TcpProbe, type TcpProbeSettings } from './probes/tcp-probe.js';
+export { type CheckSettings, type ServiceCheckOptions } from './service-checks.js';
+export { type ConnectionDeps, TcpProbe, type TcpProbeSettings } from './probes/tcp-probe.js';

@@ -8,12 +8,17 @@ import {
   USUAL_TLS,
 } from '../common/index.js';
 import { type StatusRange } from '../model/index.js';
-import { type CheckSchedule } from './check-plan.js';
-import { type CheckSettings, readSettings, scheduleOf } from './check-settings.js';
-import { type CronTimes } from './cron-times.js';
-import { FLAPPING_OPTIONS, type FlappingOptions } from './monitor/flapping.js';
+import { type CheckSchedule, type CronTimes } from './check-plan.js';
+import { FLAPPING_OPTIONS, type FlappingOptions } from './monitor/status-thresholds.js';
 import { type CustomCheck } from './probes/custom-probe.js';
-import { readProbes, readServiceChecks, type ServiceCheckOptions } from './service-checks.js';
+import {
+  type CheckSettings,
+  readProbes,
+  readServiceChecks,
+  readSettings,
+  scheduleOf,
+  type ServiceCheckOptions,
+} from './service-checks.js';
 
 /** How often instances are checked, and what counts as healthy. */
 export interface HealthCheckOptions {

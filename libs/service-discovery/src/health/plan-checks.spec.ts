@@ -5,8 +5,7 @@ import { closeServers, instanceAt, listen, overHttp, pem, SERVER_TLS } from '../
 import { type HealthCheckSpec, type ServiceInstance, type ServiceRegistration } from '../model/index.js';
 import { type HealthCheckOptions, resolveHealthCheckOptions } from './options.js';
 import { planChecks } from './plan-checks.js';
-import { AliasProbe } from './probes/alias-probe.js';
-import { CustomProbe } from './probes/custom-probe.js';
+import { AliasProbe, CustomProbe } from './probes/custom-probe.js';
 import { GrpcProbe } from './probes/grpc-probe.js';
 import { HttpProbe } from './probes/http-probe.js';
 import { type ProbeResult } from './probes/probe.js';

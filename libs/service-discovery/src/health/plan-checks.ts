@@ -10,15 +10,13 @@ import {
   toRanges,
 } from '../model/index.js';
 import { type CheckPlan, type CheckPlanner } from './check-plan.js';
-import { type CheckSettings, overlay, scheduleOf } from './check-settings.js';
+import { type CheckSettings, overlay, scheduleOf } from './service-checks.js';
 import { DEFAULT_HEALTH_CHECK_OPTIONS, type ResolvedHealthCheckOptions } from './options.js';
-import { AliasProbe } from './probes/alias-probe.js';
-import { type ConnectionDeps } from './probes/connection.js';
-import { CustomProbe } from './probes/custom-probe.js';
+import { AliasProbe, CustomProbe } from './probes/custom-probe.js';
 import { GrpcProbe } from './probes/grpc-probe.js';
 import { HttpProbe } from './probes/http-probe.js';
 import { type Probe } from './probes/probe.js';
-import { TcpProbe } from './probes/tcp-probe.js';
+import { type ConnectionDeps, TcpProbe } from './probes/tcp-probe.js';
 
 export interface CheckPlannerDeps extends ConnectionDeps {
   /** Current instances of a service, for checks of an alias to it. @default none */

@@ -7,10 +7,15 @@ export * from './host-policy.js';
 export * from './instance.js';
 export { steadyList } from './instance-list.js';
 export * from './journal-entry.js';
-export * from './lease-kind.js';
-export * from './lease.js';
-export { INSTANCE_ID_PATTERN, isLabel, isServiceName, LABEL_RULE, SERVICE_NAME_PATTERN } from './field-checks.js';
+export {
+  assertServiceName,
+  findServiceNamesProblems,
+  INSTANCE_ID_PATTERN,
+  isLabel,
+  isServiceName,
+  LABEL_RULE,
+  SERVICE_NAME_PATTERN,
+} from './field-checks.js';
 export * from './protocol.js';
 export * from './registration.js';
-export { assertServiceName, findServiceNamesProblems } from './service-names.js';
 export * from './snapshot.js';

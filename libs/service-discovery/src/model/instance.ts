@@ -1,5 +1,4 @@
 import { type HealthCheckSpec } from './health-check/index.js';
-import { type LeaseKind } from './lease-kind.js';
 import { type Protocol } from './protocol.js';
 
 /** Result of health checks. */
@@ -188,4 +187,16 @@ export function keyOf({ serviceName, instanceId }: InstanceKey): string {
 /** Whether two objects represent the same instance. */
 export function haveSameId(one: ServiceInstance, other: ServiceInstance): boolean {
   return one === other || one.instanceId === other.instanceId;
+}
+
+/**
+ * What renews a lease: heartbeats of its owner, or passed health checks of its instance. The first heartbeat turns a
+ * lease renewed by checks into one renewed by heartbeats.
+ */
+export type LeaseKind = 'heartbeat' | 'checks';
+
+/** The right to be listed for `ttlMs` after the last renewal. Operations with an older generation have no effect. */
+export interface Lease extends InstanceKey {
+  readonly generation: number;
+  readonly ttlMs: number;
 }

@@ -18,20 +18,20 @@ import {
   recallHealthCheck,
 } from './health-check/index.js';
 import {
+  findServiceNamesProblems,
   INSTANCE_ID_PATTERN,
   isHost,
   isLabel,
-  LABEL_RULE,
   isPath,
   isServiceName,
   isText,
   isWholeNumber,
+  LABEL_RULE,
+  SERVICE_NAME_RULE,
   withoutBrackets,
 } from './field-checks.js';
-import { type ServiceInstance, shapeInstance, type Tier } from './instance.js';
-import { type LeaseKind } from './lease-kind.js';
+import { type LeaseKind, type ServiceInstance, shapeInstance, type Tier } from './instance.js';
 import { isHttp, type Protocol, PROTOCOLS } from './protocol.js';
-import { findServiceNamesProblems, SERVICE_NAME_RULE } from './service-names.js';
 
 /** A registration; every field but name, host and port has a default. */
 export interface ServiceRegistration {

@@ -1,9 +1,14 @@
 /** The registry as one process sees it: its registrations and leases, and a snapshot that follows the store. */
-export { SERVICE_REGISTRY_OPTIONS, type ServiceRegistryOptions } from './options.js';
+export {
+  type GenerationOptions,
+  type RegisteredInstance,
+  type RegisterOptions,
+  SERVICE_REGISTRY_OPTIONS,
+  type ServiceRegistryOptions,
+} from './options.js';
 export { ListedInstances } from './listed/listed-instances.js';
 export { type ListedService, type ListedTarget, readListedServices } from './listed/listed-services.js';
 export { type OwnInstancesReport } from './own-instances.js';
-export { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
 export {
   type RegisteredService,
   ServiceRegistry,

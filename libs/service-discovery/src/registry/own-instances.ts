@@ -1,6 +1,6 @@
 import { settlesWithin, RegistryUnavailableError, type Clock } from '../common/index.js';
 import { type InstanceKey, type Lease } from '../model/index.js';
-import { inBatches } from './concurrency.js';
+import { inBatches } from './rounds.js';
 
 const CONCURRENCY = 16;
 /** How long a shutdown waits for the store, in milliseconds. */

@@ -17,11 +17,11 @@ import {
 } from '../model/index.js';
 import { isHealthNews, isOperatorStatus } from '../store/index.js';
 import { type SnapshotFeed } from './feed/snapshot-feed.js';
-import { type KeyedLock } from './concurrency.js';
+import { type KeyedLock } from './rounds.js';
 import { type CheckedLeases } from './leases/checked-leases.js';
 import { type LeaseKeeper } from './leases/lease-keeper.js';
 import { type OfflineWrites } from './offline/offline-writes.js';
-import { type RegisteredInstance, type RegisterOptions } from './registration.js';
+import { type RegisteredInstance, type RegisterOptions } from './options.js';
 import { type WriteTarget } from './store-writes.js';
 
 /** How long a write waits for the snapshot to reflect it. After that it resolves anyway. */

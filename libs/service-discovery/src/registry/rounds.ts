@@ -1,6 +1,6 @@
-import { type Clock, type Timer } from '../common/index.js';
+import { type Clock, type Random, type Timer } from '../common/index.js';
 
-export interface RoundsDeps {
+interface RoundsDeps {
   readonly clock: Clock;
   run(): Promise<void>;
   /**
@@ -80,5 +80,73 @@ export class Rounds {
     this.current = undefined;
     if (this.isWanted && failures === 0) this.runNow();
     else this.schedule();
+  }
+}
+
+const LONGEST_INTERVAL_MS = 30_000;
+const FIRST_RETRY_MS = 1_000;
+
+export interface RenewalPace {
+  readonly shortestTtlMs: number;
+  /** The renewal interval. If undefined or not shorter than the shortest lease: a third of that lease, at most 30 s. */
+  readonly intervalMs?: number;
+}
+
+/**
+ * The delay until the next renewal, with up to 20 % of jitter subtracted, never added.
+ * @param failures rounds that failed in a row. The first retry comes within 1 s; the delay then doubles up to the interval
+ */
+export function renewalDelay(pace: RenewalPace, failures: number, random: Random): number {
+  const interval = longestRenewalDelay(pace);
+  const delay = failures > 0 ? Math.min(interval, FIRST_RETRY_MS * 2 ** (failures - 1)) : interval;
+  return delay * (1 - 0.2 * random());
+}
+
+/** The longest time between two successful renewals. */
+export function longestRenewalDelay({ shortestTtlMs, intervalMs = Infinity }: RenewalPace): number {
+  return intervalMs < shortestTtlMs ? intervalMs : Math.min(shortestTtlMs / 3, LONGEST_INTERVAL_MS);
+}
+
+/**
+ * Runs `task` for every item, at most `concurrency` at a time. Rejects with the first failure once all have settled.
+ */
+export async function inBatches<T>(
+  items: readonly T[],
+  concurrency: number,
+  task: (item: T) => Promise<void>,
+): Promise<void> {
+  const queue = items.values();
+  const failures: unknown[] = [];
+  const worker = async (): Promise<void> => {
+    for (const item of queue) {
+      try {
+        await task(item);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(concurrency, items.length) }, worker));
+  if (failures.length > 0) throw failures[0];
+}
+
+/** Runs the tasks of one key one at a time, in order of arrival. Tasks of different keys do not wait for each other. */
+export class KeyedLock {
+  private readonly tails = new Map<string, Promise<unknown>>();
+
+  /** Resolves when no task is running or queued. */
+  async idle(): Promise<void> {
+    while (this.tails.size > 0) await Promise.all(this.tails.values());
+  }
+
+  async run<T>(key: string, task: () => Promise<T>): Promise<T> {
+    const result = (this.tails.get(key) ?? Promise.resolve()).then(task);
+    const tail = result.catch(() => undefined);
+    this.tails.set(key, tail);
+    try {
+      return await result;
+    } finally {
+      if (this.tails.get(key) === tail) this.tails.delete(key);
+    }
   }
 }

@@ -32,17 +32,19 @@ import { WatchHub, type RegistryStore } from '../store/index.js';
 import { emitChangeEvents } from './change-events.js';
 import { ServedServices } from './feed/served-services.js';
 import { resetWithin, SnapshotFeed } from './feed/snapshot-feed.js';
-import { KeyedLock } from './concurrency.js';
+import { KeyedLock } from './rounds.js';
 import { CheckedLeases } from './leases/checked-leases.js';
 import { LeaseKeeper } from './leases/lease-keeper.js';
 import { OfflineWrites } from './offline/offline-writes.js';
 import {
-  SERVICE_REGISTRY_OPTIONS,
+  type GenerationOptions,
+  type RegisteredInstance,
+  type RegisterOptions,
   type ResolvedServiceRegistryOptions,
+  SERVICE_REGISTRY_OPTIONS,
   type ServiceRegistryOptions,
 } from './options.js';
 import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
-import { type GenerationOptions, type RegisteredInstance, type RegisterOptions } from './registration.js';
 import { RegistryWrites } from './registry-writes.js';
 import { StoreWrites } from './store-writes.js';
 

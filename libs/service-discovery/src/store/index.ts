@@ -1,6 +1,4 @@
-/** Where registrations live: the `RegistryStore` port and its implementations. */
-export { isHealthNews } from './health-news.js';
-export { isOperatorStatus, type CheckerRoster, type RegistryStore } from './registry-store.js';
+export { type CheckerRoster, isHealthNews, isOperatorStatus, type RegistryStore } from './registry-store.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
 export {
   SELF_PRESERVATION_OPTIONS,

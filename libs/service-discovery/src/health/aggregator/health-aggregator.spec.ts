@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { EMPTY_SNAPSHOT, type ServiceInstance } from '../../model/index.js';
 import { fakeInstance, ManualClock } from '../../testing/index.js';
-import { type PassiveHealth } from '../passive-health.js';
+import { type PassiveHealth } from '../status-merge.js';
 import { HealthAggregator } from './health-aggregator.js';
 
 type State = 'healthy' | 'unhealthy' | 'unknown' | 'maintenance' | 'draining';

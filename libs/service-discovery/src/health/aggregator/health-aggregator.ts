@@ -1,6 +1,6 @@
 import { systemClock, withoutUndefined, type Clock } from '../../common/index.js';
 import { type ExpiryHold, type InstanceKey, type ServiceInstance } from '../../model/index.js';
-import { type PassiveFinding, type PassiveHealth } from '../passive-health.js';
+import { type PassiveFinding, type PassiveHealth } from '../status-merge.js';
 import { StatusHistory, type StatusTransition } from '../status-history.js';
 import {
   type AggregatedHealth,
@@ -10,13 +10,18 @@ import {
   type HealthSummary,
   type ServiceHealth,
 } from './aggregated-health.js';
-import { describeService } from './describe-service.js';
 import { findFaults, type Impact } from './faults.js';
 import { HEALTH_AGGREGATOR_OPTIONS, type HealthAggregatorOptions } from './options.js';
-import { type ServiceStatus } from './service-status.js';
+import { describeService, type ServiceStatus } from './service-status.js';
 import { ServiceStatuses, type AggregatedRegistry } from './service-statuses.js';
-import { checkSelection, selectServices, sumUp, type SelectedServices } from './sum-up.js';
-import { SummaryChanges, type HealthChange } from './summary-changes.js';
+import {
+  checkSelection,
+  type HealthChange,
+  type SelectedServices,
+  selectServices,
+  SummaryChanges,
+  sumUp,
+} from './sum-up.js';
 
 export interface HealthAggregatorDeps {
   /** @default the machine's clock */

@@ -19,5 +19,5 @@ export {
   type OverallRule,
   type OverallStatusRule,
 } from './options.js';
-export { type HealthChange } from './summary-changes.js';
+export { type HealthChange } from './sum-up.js';
 export { type AggregatedRegistry } from './service-statuses.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { ChangingRegistry } from '../../testing/changing-registry.js';
 import { fakeInstance } from '../../testing/index.js';
-import { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from '../passive-health.js';
+import { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from '../status-merge.js';
 import { HealthAggregator } from './health-aggregator.js';
 
 /** Findings on the only service, set by the test. */

@@ -1,6 +1,6 @@
 import { findInstance, steadyList, type Change, type RegistrySnapshot } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
-import { NO_FINDINGS, type PassiveHealth } from '../passive-health.js';
+import { NO_FINDINGS, type PassiveHealth } from '../status-merge.js';
 import { type AggregatedStatus, type ServiceStatusChange } from './aggregated-health.js';
 import { mayChangeStatus, ServiceStatus } from './service-status.js';
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
-import { FLAPPING_OPTIONS, ResultHistory, type FlappingOptions } from './flapping.js';
+import { FLAPPING_OPTIONS, type FlappingOptions, ResultHistory } from './status-thresholds.js';
 
 const rules = fc.record<FlappingOptions>({
   results: fc.integer({ min: 5, max: 32 }),

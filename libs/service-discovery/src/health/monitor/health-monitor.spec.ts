@@ -9,8 +9,7 @@ import {
 import { ServiceRegistry } from '../../registry/index.js';
 import { MemoryRegistryStore } from '../../store/index.js';
 import { ManualClock } from '../../testing/index.js';
-import { type CheckPlanner, type CheckSchedule } from '../check-plan.js';
-import { type CronTimes } from '../cron-times.js';
+import { type CheckPlanner, type CheckSchedule, type CronTimes } from '../check-plan.js';
 import { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './health-monitor.js';
 import { resolveHealthCheckOptions, type HealthCheckOptions } from '../options.js';
 import { type ProbeResult } from '../probes/probe.js';

@@ -10,8 +10,13 @@ import {
   type ServiceInstance,
 } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
+import { type CheckPlan, type CheckPlanner } from '../check-plan.js';
+import { type CheckShare } from './check-share.js';
+import { CheckPlaces, CheckTarget } from './check-target.js';
 import {
+  CheckTimetable,
   cronWindow,
+  type FreshWindow,
   intervalOf,
   mayRest,
   nextWindow,
@@ -19,16 +24,9 @@ import {
   soonAfter,
   WITHIN_HALF,
   WITHIN_INTERVAL,
-  type FreshWindow,
-} from './check-pace.js';
-import { CheckPlaces } from './check-places.js';
-import { type CheckPlan, type CheckPlanner } from '../check-plan.js';
-import { type CheckShare } from './check-share.js';
-import { CheckTarget } from './check-target.js';
-import { CheckTimetable } from './check-timetable.js';
+} from './check-timetable.js';
 import { type ResolvedHealthCheckOptions } from '../options.js';
-import { failureReason } from '../probes/probe-failure.js';
-import { type ProbeResult } from '../probes/probe.js';
+import { failureReason, type ProbeResult } from '../probes/probe.js';
 import { runProbe } from './run-probe.js';
 
 /** The part of `ServiceRegistry` that the monitor uses. */

@@ -1,7 +1,6 @@
 import { type Clock, type Timer } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { failureReason, shortReason } from '../probes/probe-failure.js';
-import { type Probe, type ProbeResult } from '../probes/probe.js';
+import { failureReason, type Probe, type ProbeResult, shortReason } from '../probes/probe.js';
 
 export interface ProbeLimits {
   readonly clock: Clock;

@@ -1,6 +1,6 @@
 import { messageOf } from '../../common/index.js';
 import { type BodyCondition, type JsonScalar } from '../../model/index.js';
-import { type AnswerBody, type ReadBody } from './answer-body.js';
+import { type AnswerBody, type ReadBody } from './http-exchange.js';
 
 /**
  * Whether the body of an otherwise healthy response is healthy as well. An error that it throws becomes the reason of

@@ -1,12 +1,10 @@
-import { connect, constants, type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
+import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from 'node:http2';
 import { type Socket } from 'node:net';
 import { type TLSSocket } from 'node:tls';
 import { type TlsSettings } from '../../common/index.js';
 import { type HttpProtocol, isSecure, originOf, type ServiceInstance } from '../../model/index.js';
-import { type ConnectionDeps, openConnection } from './connection.js';
-import { decodeResponse, encodeRequest } from './grpc-health.js';
-import { connectionFailure } from './probe-failure.js';
-import { type FailureKind, type Probe, type ProbeResult } from './probe.js';
+import { type ConnectionDeps, openConnection } from './tcp-probe.js';
+import { connectionFailure, type FailureKind, type Probe, type ProbeResult } from './probe.js';
 
 /** What a gRPC health check asks, and where. */
 export interface GrpcProbeSettings {
@@ -132,4 +130,59 @@ function judge({ headers, trailers, body }: GrpcAnswer): ProbeResult {
 
 function failed(reason: string, kind: FailureKind = 'http'): ProbeResult {
   return { passed: false, kind, reason };
+}
+
+/**
+ * The two messages of `grpc.health.v1.Health/Check` and the gRPC frame: one byte for compression, four for the length.
+ */
+const FRAME_BYTES = 5;
+const STATUSES = ['UNKNOWN', 'SERVING', 'NOT_SERVING', 'SERVICE_UNKNOWN'] as const;
+
+type ServingStatus = (typeof STATUSES)[number];
+
+/** `HealthCheckRequest { string service = 1 }`, framed. @param service at most 256 ASCII characters */
+export function encodeRequest(service: string): Buffer {
+  const name = Buffer.from(service, 'latin1');
+  const message = name.length === 0 ? name : Buffer.concat([Buffer.from([0x0a, ...varint(name.length)]), name]);
+  const frame = Buffer.alloc(FRAME_BYTES);
+  frame.writeUInt32BE(message.length, 1);
+  return Buffer.concat([frame, message]);
+}
+
+/** Decodes a framed `HealthCheckResponse { ServingStatus status = 1 }`; undefined if malformed. */
+export function decodeResponse(body: Buffer): ServingStatus | undefined {
+  if (body.length < FRAME_BYTES || body[0] !== 0 || body.readUInt32BE(1) !== body.length - FRAME_BYTES)
+    return undefined;
+  let status = 0;
+  let at = FRAME_BYTES;
+  const readVarint = (): number => {
+    let value = 0;
+    for (let scale = 1; ; scale *= 128) {
+      const byte = body[at++];
+      // A body that ends inside a varint is malformed. A varint that is too long exceeds every valid status and length.
+      if (byte === undefined) return Number.NaN;
+      value += (byte % 128) * scale;
+      if (byte < 128) return value;
+    }
+  };
+  while (at < body.length) {
+    const tag = readVarint();
+    const kind = tag % 8;
+    // Skip fields of newer versions of the message.
+    if (kind === 0) {
+      const value = readVarint();
+      if (tag === 0x08) status = value;
+      if (Number.isNaN(value)) return undefined;
+    } else if (kind === 1) at += 8;
+    else if (kind === 2) {
+      const length = readVarint();
+      at += length;
+    } else if (kind === 5) at += 4;
+    else return undefined;
+  }
+  return at === body.length ? STATUSES[status] : undefined;
+}
+
+function varint(value: number): number[] {
+  return value < 128 ? [value] : [(value % 128) + 128, ...varint(Math.floor(value / 128))];
 }

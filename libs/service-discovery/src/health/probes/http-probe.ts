@@ -7,12 +7,10 @@ import {
   isSecure,
   type ServiceInstance,
 } from '../../model/index.js';
-import { bodyOf } from './answer-body.js';
 import { type BodyPredicate, findBodyProblem } from './body-condition.js';
-import { type ConnectionDeps, openConnection } from './connection.js';
-import { askOver, type HttpAnswer } from './http-exchange.js';
-import { connectionFailure } from './probe-failure.js';
-import { type Probe, type ProbeResult } from './probe.js';
+import { type ConnectionDeps, openConnection } from './tcp-probe.js';
+import { askOver, bodyOf, type HttpAnswer } from './http-exchange.js';
+import { connectionFailure, type Probe, type ProbeResult } from './probe.js';
 
 /** Inclusive ranges of HTTP statuses. */
 type StatusRanges = readonly (readonly [from: number, to: number])[];

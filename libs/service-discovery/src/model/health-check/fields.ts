@@ -1,12 +1,59 @@
-import { type OptionValidator, TLS_OPTIONS } from '../../common/index.js';
+import {
+  type DurationRange,
+  HEADER_NAME,
+  isHopByHop,
+  isRecord,
+  msOf,
+  type OptionValidator,
+  snakeCase,
+  TLS_OPTIONS,
+} from '../../common/index.js';
 import { isHost, isPath, isServiceName, isText, withoutBrackets } from '../field-checks.js';
 import { findForbiddenHost } from '../forbidden-host.js';
 import { type HttpProtocol } from '../protocol.js';
-import { readBodyCondition } from './body-condition.js';
-import { type HealthCheckForm, type HealthCheckRange } from './form.js';
-import { readHeaders } from './headers.js';
-import { CHECK_TYPES, type HealthCheckSpec, SAFE_METHODS } from './spec.js';
-import { readStatuses } from './statuses.js';
+import {
+  type BodyCondition,
+  CHECK_TYPES,
+  type HealthCheckSpec,
+  type JsonScalar,
+  SAFE_METHODS,
+  type StatusRange,
+} from './spec.js';
+
+type HealthCheckRange = Required<Pick<DurationRange, 'minMs' | 'maxMs'>>;
+
+/** Spelling of health check fields in a source or target. */
+export interface HealthCheckForm {
+  nameOf: (field: string) => string;
+  /** The milliseconds of a duration; NaN, and a problem, if it is not a duration within the range. */
+  readDuration(check: OptionValidator, path: string, value: unknown, range: HealthCheckRange): number;
+  writeDuration(ms: number): number;
+}
+
+/** In TypeScript: `downInterval: '5s'`. */
+export const CODE_FORM: HealthCheckForm = {
+  nameOf: (field) => field,
+  readDuration: (check, path, value, range) => check.duration(path, value, range),
+  writeDuration: (ms) => ms,
+};
+
+/** As stored in a registry, in milliseconds: `downInterval: 5000`. */
+export const KEPT_FORM: HealthCheckForm = {
+  ...CODE_FORM,
+  readDuration: (check, path, value, range) => check.duration(path, value, { ...range, usuallyMs: true }),
+};
+
+/** In the REST API: `down_interval: 5`. */
+export const WIRE_FORM: HealthCheckForm = {
+  nameOf: snakeCase,
+  readDuration: (check, path, value, { minMs, maxMs }) => {
+    const ms = typeof value === 'number' ? msOf(value * 1_000) : Number.NaN;
+    if (ms >= minMs && ms <= maxMs) return ms;
+    check.problem(path, value, `a number of seconds from ${minMs / 1_000} to ${maxMs / 1_000}`);
+    return Number.NaN;
+  },
+  writeDuration: (ms) => ms / 1_000,
+};
 
 /** Limits on the settings of a health check. */
 export interface HealthCheckBounds {
@@ -120,4 +167,120 @@ function isHostHeader(text: string): boolean {
   const [, host = '', port = '1'] = /^(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
   const number = Number(port);
   return isHost(host) && number >= 1 && number <= 65_535 && findForbiddenHost(withoutBrackets(host)) === undefined;
+}
+
+const TEXT_LIMIT = 1_024;
+const PATH_LIMIT = 256;
+const LIST_LIMIT = 32;
+
+/** Parses a body condition in JSON form. */
+function readBodyCondition(check: OptionValidator, path: string, given: unknown): BodyCondition {
+  const fields = isRecord(given) ? given : {};
+  const names = Object.keys(fields).sort().join();
+  if (names !== 'contains' && names !== 'equals,path') {
+    check.problem(path, given, "{ contains: 'text' } or { path: 'a.place', equals: 'value' }");
+    return given as BodyCondition;
+  }
+  const { contains, path: place, equals } = fields;
+  if (names === 'contains') {
+    if (!isTextUpTo(contains, TEXT_LIMIT)) check.problem(`${path}.contains`, contains, textOf(TEXT_LIMIT));
+    return { contains: contains as string };
+  }
+  if (!isTextUpTo(place, PATH_LIMIT)) check.problem(`${path}.path`, place, textOf(PATH_LIMIT));
+  const values: readonly unknown[] = Array.isArray(equals) ? equals : [equals];
+  if (values.length === 0 || values.length > LIST_LIMIT || !values.every(isScalar)) {
+    check.problem(
+      `${path}.equals`,
+      equals,
+      `a text, a number, true, false or null, or a list of 1 to ${LIST_LIMIT} of them`,
+    );
+  }
+  return { path: place as string, equals: equals as JsonScalar };
+}
+
+function isTextUpTo(value: unknown, limit: number): boolean {
+  return typeof value === 'string' && value.length > 0 && value.length <= limit;
+}
+
+function textOf(limit: number): string {
+  return `a text of 1 to ${limit} characters`;
+}
+
+function isScalar(value: unknown): boolean {
+  if (typeof value === 'string') return value.length <= TEXT_LIMIT;
+  return value === null || typeof value === 'boolean' || Number.isFinite(value);
+}
+
+const HEADER_LIMIT = 32;
+const NAME_LIMIT = 64;
+const VALUE_LIMIT = 1_024;
+const TOTAL_LIMIT_BYTES = 8_192;
+
+/** Headers for routing and framing, beside those for a single hop. */
+const OF_THE_CONNECTION: ReadonlySet<string> = new Set(['accept-encoding', 'expect', 'host']);
+
+/** Parses headers, with lower-case names. Problems never show a value: it may be a secret. */
+function readHeaders(check: OptionValidator, path: string, given: unknown): Record<string, string> {
+  if (!isRecord(given)) {
+    check.problem(path, '***', 'an object of header values by name');
+    return {};
+  }
+  const entries = Object.entries(given);
+  const size = entries.reduce((sum, [name, value]) => sum + name.length + String(value).length, 0);
+  if (entries.length > HEADER_LIMIT || size > TOTAL_LIMIT_BYTES) {
+    check.problem(path, '***', `at most ${HEADER_LIMIT} headers of ${TOTAL_LIMIT_BYTES} bytes in all`);
+    return {};
+  }
+  const headers = new Map<string, string>();
+  for (const [name, value] of entries) {
+    const expected = findProblem(name, value, headers);
+    if (expected) check.problem(`${path}.${name}`, '***', expected);
+    else headers.set(name.toLowerCase(), value as string);
+  }
+  return Object.fromEntries(headers);
+}
+
+/** What is allowed instead; undefined if the header is valid. */
+function findProblem(name: string, value: unknown, before: ReadonlyMap<string, string>): string | undefined {
+  if (!HEADER_NAME.test(name) || name.length > NAME_LIMIT) {
+    return `the name of a header, of at most ${NAME_LIMIT} letters, digits and dashes`;
+  }
+  if (name.toLowerCase() === 'host') return 'no header of this name: the host has an option of its own';
+  const lowerCase = name.toLowerCase();
+  if (OF_THE_CONNECTION.has(lowerCase) || isHopByHop(lowerCase))
+    return 'no header of this name: it belongs to the connection';
+  if (before.has(name.toLowerCase())) return 'each header once, whatever its case';
+  if (typeof value !== 'string' || value.length > VALUE_LIMIT || !/^[\t\x20-\x7e]*$/.test(value)) {
+    return `a text of at most ${VALUE_LIMIT} printable ASCII characters`;
+  }
+  return undefined;
+}
+
+const STATUS_LIMIT = 64;
+
+function readStatuses(check: OptionValidator, path: string, given: unknown): StatusRange[] {
+  if (!Array.isArray(given) || given.length === 0 || given.length > STATUS_LIMIT) {
+    check.problem(path, given, `a list of 1 to ${STATUS_LIMIT} status codes and [from, to] ranges`);
+    return [];
+  }
+  (given as unknown[]).forEach((entry, index) => {
+    const [from, to, ...rest] = Array.isArray(entry) ? (entry as unknown[]) : [entry, entry];
+    if (isStatus(from) && isStatus(to) && from <= to && rest.length === 0) return;
+    check.problem(`${path}[${index}]`, entry, 'a status from 200 to 599, or a range [from, to] of them');
+  });
+  return given as StatusRange[];
+}
+
+/** Converts all entries to ranges. */
+export function toRanges(statuses: readonly StatusRange[]): (readonly [from: number, to: number])[] {
+  return statuses.map((entry) => (typeof entry === 'number' ? [entry, entry] : entry));
+}
+
+/** Whether the two lists have a status in common. */
+export function overlap(some: readonly StatusRange[], others: readonly StatusRange[]): boolean {
+  return toRanges(some).some(([from, to]) => toRanges(others).some(([first, last]) => from <= last && first <= to));
+}
+
+function isStatus(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) >= 200 && (value as number) <= 599;
 }

@@ -1,6 +1,5 @@
 /** Health check settings of an instance: fields, limits, and their spelling in code and over REST. */
-export { type HealthCheckBounds } from './fields.js';
-export { CODE_FORM, type HealthCheckForm, WIRE_FORM } from './form.js';
+export { CODE_FORM, type HealthCheckBounds, type HealthCheckForm, toRanges, WIRE_FORM } from './fields.js';
 export {
   findHealthCheckProblems,
   HEALTH_CHECK_FIELD_NAMES,
@@ -16,4 +15,3 @@ export {
   SAFE_METHODS,
   type StatusRange,
 } from './spec.js';
-export { toRanges } from './statuses.js';

@@ -1,8 +1,14 @@
 import { OptionValidator, type Problem } from '../../common/index.js';
-import { FIELDS, type HealthCheckBounds, REGISTRATION_BOUNDS } from './fields.js';
-import { CODE_FORM, type HealthCheckForm, KEPT_FORM } from './form.js';
+import {
+  CODE_FORM,
+  FIELDS,
+  type HealthCheckBounds,
+  type HealthCheckForm,
+  KEPT_FORM,
+  overlap,
+  REGISTRATION_BOUNDS,
+} from './fields.js';
 import { type HealthCheckSpec } from './spec.js';
-import { overlap } from './statuses.js';
 
 /** Fields that apply to a single type of check. */
 const FIELDS_OF_TYPE: Readonly<Record<string, readonly (keyof HealthCheckSpec)[]>> = {

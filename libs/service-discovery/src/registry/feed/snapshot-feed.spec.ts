@@ -12,7 +12,7 @@ import {
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { FlakyRegistryStore } from '../../testing/flaky-registry-store.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { QueueOverlay } from '../offline/queue-overlay.js';
+import { QueueOverlay } from '../offline/offline-writes.js';
 import { resetWithin, SnapshotFeed, type SnapshotFeedDeps } from './snapshot-feed.js';
 
 type Told = { type: Change['type'] | 'connection'; connected: boolean } | { lost: string } | { regained: number };

@@ -22,8 +22,7 @@ import {
 import { holdsWithin, type RegistryStore, type ResetChange } from '../../store/index.js';
 import { RestartGrace } from './restart-grace.js';
 import { FollowedServices } from './followed-services.js';
-import { SnapshotWaiters } from './snapshot-waiters.js';
-import { StoreWatch } from './store-watch.js';
+import { SnapshotWaiters, StoreWatch } from './store-watch.js';
 
 /** The delay after a lost watch. */
 const BACKOFF = { firstMs: 100, longestMs: 5_000 };

@@ -1,9 +1,8 @@
 import { reconnectDelay, type Clock, type Random } from '../../common/index.js';
 import { keyOf, type Change, type InstanceKey, type Lease, type ServiceInstance } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
-import { inBatches } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
-import { Rounds } from '../rounds.js';
+import { inBatches, Rounds } from '../rounds.js';
 
 /** How long a renewal waits to be batched with others: 1 s, for short leases a twentieth of the lease. */
 const LONGEST_WAIT_MS = 1_000;

@@ -13,7 +13,7 @@ import {
 import { fakeInstance } from '../../testing/fake-instance.js';
 import { FlakyRegistryStore } from '../../testing/flaky-registry-store.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { KeyedLock } from '../concurrency.js';
+import { KeyedLock } from '../rounds.js';
 import { StoreWrites } from '../store-writes.js';
 import { LeaseKeeper } from './lease-keeper.js';
 

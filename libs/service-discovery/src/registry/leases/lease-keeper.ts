@@ -10,10 +10,8 @@ import {
   type OperatorNote,
 } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
-import { inBatches, type KeyedLock } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
-import { Rounds } from '../rounds.js';
-import { renewalDelay } from './renewal-delay.js';
+import { inBatches, type KeyedLock, renewalDelay, Rounds } from '../rounds.js';
 
 const RECOVERY_CONCURRENCY = 16;
 const KINDS: readonly LeaseKind[] = ['heartbeat', 'checks'];

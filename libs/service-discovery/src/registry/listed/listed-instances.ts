@@ -9,9 +9,7 @@ import {
   type ServiceInstance,
   type ServiceRegistration,
 } from '../../model/index.js';
-import { inBatches } from '../concurrency.js';
-import { longestRenewalDelay, renewalDelay, type RenewalPace } from '../leases/renewal-delay.js';
-import { Rounds } from '../rounds.js';
+import { inBatches, longestRenewalDelay, renewalDelay, type RenewalPace, Rounds } from '../rounds.js';
 import { type ServiceRegistry } from '../service-registry.js';
 
 const CONCURRENCY = 16;

@@ -7,10 +7,9 @@ import {
   type ServiceInstance,
 } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
-import { inBatches, type KeyedLock } from '../concurrency.js';
 import { type SnapshotFeed } from '../feed/snapshot-feed.js';
 import { type LeaseKeeper } from '../leases/lease-keeper.js';
-import { Rounds } from '../rounds.js';
+import { inBatches, type KeyedLock, Rounds } from '../rounds.js';
 import { type StoreWrites } from '../store-writes.js';
 import { type OfflineQueue } from './offline-queue.js';
 import {

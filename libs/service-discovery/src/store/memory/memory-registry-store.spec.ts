@@ -6,7 +6,7 @@ import { fakeInstance } from '../../testing/fake-instance.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { registryStoreContract } from '../../testing/registry-store-contract.js';
 import { haveSameShape } from '../../../../../test/support/object-shapes.js';
-import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
+import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../registry-store.js';
 import { MemoryRegistryStore } from './memory-registry-store.js';
 
 /** A stalled process: timers fire this much too late. */

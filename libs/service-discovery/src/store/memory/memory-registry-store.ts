@@ -23,8 +23,7 @@ import {
   type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
-import { isHealthNews } from '../health-news.js';
-import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { isHealthNews, isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { holdsWithin, resolveSelfPreservationOptions, type SelfPreservationOptions } from '../self-preservation.js';
 import { WatchHub, type ResetChange } from '../watch-hub.js';
 import { ExpiryGuard } from './expiry-guard.js';

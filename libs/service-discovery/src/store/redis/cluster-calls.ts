@@ -1,8 +1,7 @@
 import { type Cluster, type Redis } from 'ioredis';
 import { addressOf, untilReady } from './connection.js';
-import { callAll, type LuaAnswer } from './lua-call.js';
-import { type LuaCall } from './lua-script.js';
-import { slotOf } from './slot.js';
+import { callAll, type LuaAnswer, type LuaCall } from './lua-call.js';
+import { slotOf } from './keys.js';
 
 /** The delay before nodes that could not answer are asked again, for example during a failover. */
 const RETRY_MS = 50;

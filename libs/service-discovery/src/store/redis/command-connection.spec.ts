@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { systemClock, systemRandom } from '../../common/index.js';
 import { CommandConnection } from './command-connection.js';
 import { resolveRedisRegistryStoreOptions } from './options.js';
-import { ReconnectSpread } from './reconnect-spread.js';
+import { ReconnectSpread } from './connection.js';
 
 function makeConnection(): CommandConnection {
   const spread = new ReconnectSpread(systemClock, systemRandom, () => 0);

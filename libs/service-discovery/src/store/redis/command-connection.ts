@@ -1,7 +1,14 @@
 import { RegistryUnavailableError, type Random } from '../../common/index.js';
-import { addressOf, isCluster, makeClient, reasonOf, saysOnlyClosed, type Client } from './connection.js';
+import {
+  addressOf,
+  type Client,
+  isCluster,
+  makeClient,
+  reasonOf,
+  type ReconnectSpread,
+  saysOnlyClosed,
+} from './connection.js';
 import { type ResolvedRedisRegistryStoreOptions } from './options.js';
-import { type ReconnectSpread } from './reconnect-spread.js';
 import { unavailableError } from './unavailable.js';
 
 export interface CommandConnectionOptions extends ResolvedRedisRegistryStoreOptions {

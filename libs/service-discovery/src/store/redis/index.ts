@@ -8,5 +8,5 @@ export {
 } from './options.js';
 export { RedisRegistryStore, type RedisRegistryStoreDeps } from './redis-registry-store.js';
 export { type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
-export { type RedisClient } from './servers.js';
+export { type RedisClient } from './redis-url.js';
 export { REDIS_SIGNING_OPTIONS, type RedisSigningOptions } from './signing-options.js';

@@ -1,6 +1,6 @@
 /** Generated from the scripts in lua/ by `npm run generate:lua`: change them there. */
 
-import { luaScript } from './lua-script.js';
+import { luaScript } from './lua-call.js';
 
 /**
  * Registers or renews a health checker, and removes checkers that have expired.

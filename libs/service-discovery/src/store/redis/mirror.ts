@@ -1,16 +1,15 @@
 import {
-  changeInstance,
-  keyOf,
   type Change,
+  changeInstance,
   type ExpiryHold,
   type InstanceKey,
+  keyOf,
   type ServiceInstance,
   type WatchScope,
 } from '../../model/index.js';
 import { type ResetChange } from '../watch-hub.js';
-import { EndedLeases } from './ended-leases.js';
-import { claimOf, generationOf, orderOf, toRecord, toServiceInstance, toState, type StoredInstance } from './record.js';
 import { type RecordSignatures, type Refusal } from './record-signatures.js';
+import { claimOf, generationOf, orderOf, type StoredInstance, toRecord, toServiceInstance, toState } from './record.js';
 
 /** One service as this process knows it. */
 interface MirroredService {
@@ -49,7 +48,7 @@ export interface SyncResult {
 }
 
 /** A lease that was removed, but that Redis holds again after a failover. */
-export interface ResurrectedLease extends InstanceKey {
+interface ResurrectedLease extends InstanceKey {
   readonly generation: number;
 }
 
@@ -67,7 +66,7 @@ const NOTHING: SyncResult = {
   isOvertaken: false,
 };
 
-export interface MirrorOptions {
+interface MirrorOptions {
   /** Called with each record that cannot be read, which is skipped. */
   readonly onBadRecord: (serviceName: string, instanceId: string, reason: string) => void;
   /** Tells genuine records from others. @default all are used */
@@ -97,7 +96,7 @@ export interface PublishedChange {
  * The outcome of a published change. A change of an unknown type is applied, but not passed on. `isLoss`: Redis lost
  * its data, so the change is valid but its number belongs to a new history.
  */
-export type Applied = { readonly change: Change | undefined; readonly isLoss?: boolean } | 'known' | 'gap';
+type Applied = { readonly change: Change | undefined; readonly isLoss?: boolean } | 'known' | 'gap';
 
 /**
  * The services that this process reads, as Redis last reported them. The changes of a service are numbered without
@@ -489,4 +488,27 @@ function toHold([since, overdue, total]: readonly string[]): ExpiryHold | null {
 /** Copies a substring, which would otherwise keep the whole string in memory. */
 function ownText(part: string): string {
   return Buffer.from(part).toString();
+}
+
+/** How many are remembered: those of the last minutes, even while a large registry is rolled out. */
+const MEMORY = 10_000;
+
+/**
+ * Leases that were removed. After a failover, the new server may not know of the removal and would bring them back
+ * until they expire.
+ */
+class EndedLeases {
+  private readonly generations = new Map<string, number>();
+
+  add(key: InstanceKey, generation: number): void {
+    const id = keyOf(key);
+    // Moves the entry to the end, so that the oldest is forgotten first.
+    this.generations.delete(id);
+    this.generations.set(id, generation);
+    if (this.generations.size > MEMORY) this.generations.delete(this.generations.keys().next().value!);
+  }
+
+  has(key: InstanceKey, generation: number): boolean {
+    return this.generations.get(keyOf(key)) === generation;
+  }
 }

@@ -12,8 +12,7 @@ import {
   withoutPassword,
 } from '../../common/index.js';
 import { SELF_PRESERVATION } from '../self-preservation.js';
-import { parseRedisUrl } from './redis-url.js';
-import { type RedisClient, type RedisServers } from './servers.js';
+import { parseRedisUrl, type RedisClient, type RedisServers } from './redis-url.js';
 import { REDIS_SIGNING_OPTIONS, resolveRedisSigning, type RedisSigningOptions } from './signing-options.js';
 
 const URL_RANGE = '`redis://`, `redis-sentinel://`, `redis-cluster://`, each with `rediss` for TLS';

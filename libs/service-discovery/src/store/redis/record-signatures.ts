@@ -8,8 +8,7 @@ import {
   type ServiceInstance,
 } from '../../model/index.js';
 import { generationOf, toRecord, type StoredInstance } from './record.js';
-import { type SigningKey } from './signing-keys.js';
-import { type ResolvedRedisSigning } from './signing-options.js';
+import { type ResolvedRedisSigning, type SigningKey } from './signing-options.js';
 
 /** Signatures are valid for this long, or for two leases if that is longer. */
 const SHORTEST_VALIDITY_MS = 3_600_000;

@@ -3,14 +3,11 @@ import { pendingInput, RegistryUnavailableError, type Clock, type Random } from 
 import { BatchSize } from './batch-size.js';
 import { ClusterCalls } from './cluster-calls.js';
 import { CommandConnection, type CommandConnectionOptions } from './command-connection.js';
-import { addressOf, isCluster, makeSubscriber, untilReady, type Client } from './connection.js';
-import { type KeySpace } from './keys.js';
-import { callAll, type LuaAnswer } from './lua-call.js';
-import { type LuaCall } from './lua-script.js';
+import { addressOf, type Client, isCluster, makeSubscriber, type ReconnectSpread, untilReady } from './connection.js';
+import { type KeySpace, slotOf } from './keys.js';
+import { callAll, type LuaAnswer, type LuaCall } from './lua-call.js';
 import { listNames } from './lua-scripts.js';
-import { type ReconnectSpread } from './reconnect-spread.js';
 import { RefusedWrites } from './refused-writes.js';
-import { slotOf } from './slot.js';
 import { NoAnswerError } from './unavailable.js';
 
 /** The most services in one round trip, since Redis does nothing else while it processes one. */

@@ -22,25 +22,25 @@ import {
   type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
-import { HEALTH_ANNOUNCEMENT_INTERVAL_MS } from '../health-news.js';
-import { isOperatorStatus, type CheckerRoster, type RegistryStore } from '../registry-store.js';
-import { findEviction } from './eviction.js';
+import {
+  type CheckerRoster,
+  HEALTH_ANNOUNCEMENT_INTERVAL_MS,
+  isOperatorStatus,
+  type RegistryStore,
+} from '../registry-store.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
 import { announceChecker, generationNow, readHolder, remove, setStatus } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
-import { JitteredInterval } from './jittered-interval.js';
 import { encodeOperatorStatus, fingerprintOf, generationOf, toRecord, type StoredInstance } from './record.js';
 import { RecordSignatures } from './record-signatures.js';
-import { ReconnectSpread } from './reconnect-spread.js';
+import { ReconnectSpread } from './connection.js';
 import { RedisLink } from './redis-link.js';
 import { RedisTime } from './redis-time.js';
-import { isWrongType, renewAll, RENEWAL } from './renewals.js';
-import { signAgain } from './sign-again.js';
-import { SweepPace } from './sweep-pace.js';
-import { LONGEST_GRACE_MS, Sweeper, SWEEP_INTERVAL_MS } from './sweeper.js';
-import { TroubleLog, type RedisTrouble, type RedisTroubleCounts } from './trouble.js';
+import { isWrongType, RENEWAL, renewAll, signAgain } from './renewals.js';
+import { JitteredInterval, LONGEST_GRACE_MS, SWEEP_INTERVAL_MS, Sweeper, SweepPace } from './sweeper.js';
+import { findEviction, type RedisTrouble, type RedisTroubleCounts, TroubleLog } from './trouble.js';
 import { WatchSession, type WatchSessionDeps } from './watch-session.js';
 import { WriteQueue } from './write-queue.js';
 

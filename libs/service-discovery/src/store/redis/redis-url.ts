@@ -1,3 +1,5 @@
+import { type TlsSettings } from '../../common/index.js';
+
 /** A server's address. */
 interface RedisNode {
   readonly host: string;
@@ -79,4 +81,23 @@ function decode(text: string): string | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** An ioredis instance of `Redis` or `Cluster`, described so that one of another ioredis version fits too. */
+export interface RedisClient {
+  readonly status: string;
+  readonly options: object;
+  pipeline(...args: never[]): unknown;
+  duplicate(...args: never[]): unknown;
+  disconnect(reconnect?: boolean): void;
+}
+
+/** The servers and their credentials. */
+export interface RedisServers {
+  readonly address: RedisAddress;
+  readonly tls: TlsSettings;
+  readonly sentinelUsername: string | undefined;
+  readonly sentinelPassword: string | undefined;
+  /** For error messages. */
+  readonly shownUrl: string;
 }

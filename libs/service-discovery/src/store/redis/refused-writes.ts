@@ -1,6 +1,5 @@
 import { Listeners } from '../../common/index.js';
-import { type LuaAnswer } from './lua-call.js';
-import { type LuaCall } from './lua-script.js';
+import { type LuaAnswer, type LuaCall } from './lua-call.js';
 import { probeWrite } from './lua-scripts.js';
 
 /** Redis answers but refuses writes: out of memory, too few replicas, a failed snapshot to disk, or it is a replica. */

@@ -1,14 +1,14 @@
 import { type Lease, type LeaseKind } from '../../model/index.js';
 import { type KeySpace } from './keys.js';
-import { type LuaAnswer } from './lua-call.js';
-import { type LuaCall } from './lua-script.js';
-import { renew, touchNames } from './lua-scripts.js';
+import { type LuaAnswer, type LuaCall } from './lua-call.js';
+import { renew, sign, touchNames } from './lua-scripts.js';
+import { type RecordSignatures } from './record-signatures.js';
 import { type RedisLink } from './redis-link.js';
 
 /** Leases per call: a long script would block Redis. */
 const LEASES_PER_CALL = 100;
 
-export interface RenewalDeps {
+interface RenewalDeps {
   readonly link: RedisLink;
   readonly keys: KeySpace;
   readonly changesKept: number;
@@ -61,7 +61,7 @@ export async function renewAll(
 }
 
 /** Leases by service, at most {@link LEASES_PER_CALL} per batch, as indices. */
-export function batchesOf(leases: readonly Lease[]): { serviceName: string; indices: number[] }[] {
+function batchesOf(leases: readonly Lease[]): { serviceName: string; indices: number[] }[] {
   const open = new Map<string, { serviceName: string; indices: number[] }>();
   const batches: { serviceName: string; indices: number[] }[] = [];
   leases.forEach(({ serviceName }, index) => {
@@ -78,4 +78,45 @@ export function batchesOf(leases: readonly Lease[]): { serviceName: string; indi
 
 export function isWrongType({ message }: Error): boolean {
   return message.includes('WRONGTYPE');
+}
+
+/** The most in one round trip; the others follow with the next renewal. */
+const LEASES_AT_ONCE = 1_000;
+
+interface SignAgainDeps {
+  readonly link: RedisLink;
+  readonly keys: KeySpace;
+  readonly changesKept: number;
+  readonly signatures: RecordSignatures;
+}
+
+/**
+ * Signs the records of leases again, as far as they are known, and stores them if the leases are still held.
+ * @throws RegistryUnavailableError
+ */
+export async function signAgain(
+  leases: readonly Lease[],
+  { link, keys, changesKept, signatures }: SignAgainDeps,
+): Promise<void> {
+  const signed = leases.slice(0, LEASES_AT_ONCE).flatMap((lease) => {
+    const record = signatures.signAgain(lease);
+    return record === undefined ? [] : [{ lease, record }];
+  });
+  const batches = batchesOf(signed.map(({ lease }) => lease));
+  const answers = await link.run(
+    batches.map(({ serviceName, indices }) => {
+      const args = indices.flatMap((index) => {
+        const { lease, record } = signed[index]!;
+        return [lease.instanceId, String(lease.generation), record];
+      });
+      return sign(keys.of(serviceName), changesKept, ...args);
+    }),
+  );
+  answers.forEach((answer, batch) => {
+    const held = link.replyOf(answer);
+    batches[batch]!.indices.forEach((index, at) => {
+      const { lease, record } = signed[index]!;
+      if (Number(held[at]) === 1) signatures.registered(lease, record);
+    });
+  });
 }

@@ -1,4 +1,4 @@
-import { type Random } from '../../common/index.js';
+import { type Clock, type Random, type Timer } from '../../common/index.js';
 import { type SelfPreservationOptions } from '../self-preservation.js';
 import { type KeySpace } from './keys.js';
 import { beginSweep, expire, forgetNames, noteRefusals, touchNames } from './lua-scripts.js';
@@ -19,7 +19,7 @@ const CAP_PER_SWEEP = 2_000;
 /** How long a service without instances stays in the index. */
 const IDLE_MS = 3_600_000;
 
-export interface SweeperDeps {
+interface SweeperDeps {
   readonly link: RedisLink;
   readonly keys: KeySpace;
   readonly random: Random;
@@ -144,4 +144,82 @@ function shuffle<T>(items: readonly T[], random: Random): T[] {
     [shuffled[last], shuffled[other]] = [shuffled[other]!, shuffled[last]!];
   }
   return shuffled;
+}
+
+/** Attempts per second, over all processes, that are more than enough to start each sweep in time. */
+const TRIES_PER_SECOND = 1_000;
+/** When a fleet shrinks, the remaining processes try too rarely for about this long. */
+const LONGEST_INTERVAL_MS = 30_000;
+
+/**
+ * When a process may try to become the sweeper. All processes try at one key, and so at one server of a Cluster: up to
+ * a thousand processes try once a second, more of them less often, so that all together make a thousand attempts a
+ * second.
+ */
+export class SweepPace {
+  private dueAt = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly random: Random,
+  ) {}
+
+  get isDue(): boolean {
+    return this.clock.now() >= this.dueAt;
+  }
+
+  /** Call it after each attempt, with the number of processes that it returned. */
+  tried(processes: number): void {
+    const intervalMs = Math.min(LONGEST_INTERVAL_MS, (processes / TRIES_PER_SECOND) * 1_000);
+    const isUnlimited = processes <= TRIES_PER_SECOND;
+    // Jittered by half, so that processes do not synchronize.
+    this.dueAt = isUnlimited ? Number.NEGATIVE_INFINITY : this.clock.now() + intervalMs * (0.5 + this.random());
+  }
+}
+
+/** A run that is later than this shows that the process was stalled. */
+const LATE_MS = 1_000;
+
+/** Must not reject. */
+type IntervalTask = (run: {
+  /** How long this process was stalled until now, in milliseconds; 0 if it was not. */
+  readonly stalledMs: number;
+}) => Promise<void>;
+
+/** Runs a task at a jittered interval. Runs never overlap, and the timer does not keep the process alive. */
+export class JitteredInterval {
+  private timer: Timer | undefined;
+  private running = false;
+
+  constructor(
+    private readonly clock: Clock,
+    private readonly random: Random,
+    private readonly intervalMs: number,
+    private readonly task: IntervalTask,
+  ) {}
+
+  start(): void {
+    if (this.running) return;
+    this.running = true;
+    this.arm();
+  }
+
+  stop(): void {
+    this.running = false;
+    this.timer?.cancel();
+  }
+
+  private arm(): void {
+    if (!this.running) return;
+    // Up to a tenth earlier or later, so that processes do not synchronize.
+    const ms = this.intervalMs * (0.9 + 0.2 * this.random());
+    const due = this.clock.now() + ms;
+    this.timer = this.clock.setTimer(() => void this.run(due), Math.ceil(ms), { keepAlive: false });
+  }
+
+  private async run(due: number): Promise<void> {
+    const lateMs = this.clock.now() - due;
+    await this.task({ stalledMs: lateMs > LATE_MS ? lateMs : 0 });
+    this.arm();
+  }
 }

@@ -2,9 +2,8 @@ import { RegistryUnavailableError, type Clock } from '../../common/index.js';
 import { type Lease, type ServiceInstance } from '../../model/index.js';
 import { BatchSize } from './batch-size.js';
 import { type KeySpace } from './keys.js';
-import { type LuaCall } from './lua-script.js';
 import { put, touchNames } from './lua-scripts.js';
-import { type LuaAnswer } from './lua-call.js';
+import { type LuaAnswer, type LuaCall } from './lua-call.js';
 import { type RedisLink } from './redis-link.js';
 
 /** Registrations per call: a long script would block Redis. */

@@ -17,8 +17,7 @@ import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { type OnBadRecord } from './change-body.js';
 import { type HealthBody, toHealthBody, toRegistrationBody } from './instance-body.js';
 import { resolveRemoteRegistryStoreOptions, type RemoteRegistryStoreOptions } from './options.js';
-import { toError } from './refusal.js';
-import { REMOVED_HEADER, RegistryHttp, type RegistryAnswer } from './registry-http.js';
+import { type RegistryAnswer, RegistryHttp, REMOVED_HEADER, toError } from './registry-http.js';
 import { readChanges } from './watch-stream.js';
 
 export interface RemoteRegistryStoreDeps {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { CheckPlaces, type QueuedCheck } from './check-places.js';
+import { CheckPlaces, type QueuedCheck } from './check-target.js';
 
 interface Named extends QueuedCheck {
   readonly name: string;

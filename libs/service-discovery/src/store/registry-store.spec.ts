@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type HealthDetail } from '../model/index.js';
-import { isHealthNews } from './health-news.js';
+import { isHealthNews } from './registry-store.js';
 
 const seen: HealthDetail = { checkedAt: 1_000, latencyMs: 5, statusCode: 200, data: { db: { up: true } } };
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { findEviction } from './eviction.js';
+import { findEviction } from './trouble.js';
 
 const infoOf = (maxmemory: number, policy: string): string =>
   `# Memory\r\nused_memory:1024\r\nmaxmemory:${maxmemory}\r\nmaxmemory_human:0B\r\nmaxmemory_policy:${policy}\r\n`;

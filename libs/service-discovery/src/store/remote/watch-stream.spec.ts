@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { readEventStream, type StreamedEvent } from './event-stream.js';
+import { readEventStream, type StreamedEvent } from './watch-stream.js';
 
 async function* chunksOf(text: string, size: number): AsyncGenerator<string> {
   for (let start = 0; start < text.length; start += size) yield text.slice(start, start + size);

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { type InstanceKey } from '../../model/index.js';
 import { fakeInstance } from '../../testing/fake-instance.js';
-import { SnapshotWaiters } from './snapshot-waiters.js';
+import { SnapshotWaiters } from './store-watch.js';
 
 const a: InstanceKey = { serviceName: 'users', instanceId: 'a' };
 const b: InstanceKey = { serviceName: 'users', instanceId: 'b' };

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { slotOf } from './slot.js';
+import { slotOf } from './keys.js';
 
 describe('slotOf', () => {
   // As returned by CLUSTER KEYSLOT.

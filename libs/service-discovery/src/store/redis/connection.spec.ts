@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { ReconnectSpread } from './reconnect-spread.js';
+import { ReconnectSpread } from './connection.js';
 
 let clock: ManualClock;
 beforeEach(() => {

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { seededRandom } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
-import { SweepPace } from './sweep-pace.js';
+import { SweepPace } from './sweeper.js';
 
 let clock: ManualClock;
 beforeEach(() => {

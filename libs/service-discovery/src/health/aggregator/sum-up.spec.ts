@@ -2,7 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { ChangingRegistry } from '../../testing/changing-registry.js';
 import { fakeInstance } from '../../testing/index.js';
 import { HealthAggregator } from './health-aggregator.js';
-import { type HealthChange } from './summary-changes.js';
+import { type HealthChange } from './sum-up.js';
 
 const SERVICES = 1_000;
 const nameOf = (index: number): string => `s${String(index).padStart(3, '0')}`;
