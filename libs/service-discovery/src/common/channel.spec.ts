@@ -1,5 +1,6 @@
+import { Readable } from 'node:stream';
 import { describe, expect, it } from '@jest/globals';
-import { Channel } from './channel.js';
+import { Channel, readUpTo } from './async-iterables.js';
 
 describe('Channel', () => {
   it('queues items that are pushed before they are read', async () => {
@@ -51,5 +52,18 @@ describe('Channel', () => {
     }
     channel.close();
     expect(closed).toBe(1);
+  });
+});
+
+describe('readUpTo', () => {
+  it('reads a body that is exactly as long as it may be', async () => {
+    expect(String(await readUpTo([Buffer.from('ab'), Buffer.from('cd')], 4))).toBe('abcd');
+    expect(await readUpTo([], 0)).toHaveLength(0);
+  });
+
+  it('destroys a stream that is longer', async () => {
+    const body = Readable.from([Buffer.from('ab'), Buffer.from('cd'), Buffer.from('ef')]);
+    expect(await readUpTo(body, 3)).toBeUndefined();
+    expect(body.destroyed).toBe(true);
   });
 });

@@ -1,6 +1,5 @@
 import { inspect } from 'node:util';
-import { elementsOf } from './elements-of.js';
-import { isRecord } from './is-record.js';
+import { elementsOf, isRecord } from './values.js';
 
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
 export const ERROR_CODES = {

@@ -1,5 +1,5 @@
 import { type Problem } from './errors.js';
-import { isPlainObject } from './plain-object.js';
+import { isPlainObject } from './values.js';
 import { unknownOption } from './validation.js';
 
 const NONE: readonly Problem[] = [];

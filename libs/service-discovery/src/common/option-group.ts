@@ -1,5 +1,5 @@
 import { type Duration, formatMs } from './duration.js';
-import { isRecord } from './is-record.js';
+import { isRecord } from './values.js';
 import { type DurationRange, type NumberRange, OptionValidator } from './validation.js';
 
 /** Whether an option has a default, one that follows from other options, may be left out without one, or has to be given. */

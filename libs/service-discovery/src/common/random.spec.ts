@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { seededRandom, systemRandom } from './random.js';
+import { reconnectDelay, seededRandom, systemRandom } from './random.js';
 
 const draw = (random: () => number, count: number): number[] => Array.from({ length: count }, random);
 
@@ -23,5 +23,18 @@ describe('seededRandom', () => {
 describe('systemRandom', () => {
   it('returns numbers from 0 up to 1', () => {
     for (const number of draw(systemRandom, 100)) expect(number >= 0 && number < 1).toBe(true);
+  });
+});
+
+describe('reconnectDelay', () => {
+  const limits = { firstMs: 100, longestMs: 5_000 };
+
+  it('doubles from the first wait up to the maximum', () => {
+    const delays = [1, 2, 3, 6, 7, 2_000].map((attempt) => reconnectDelay(attempt, limits, () => 1));
+    expect(delays).toEqual([100, 200, 400, 3_200, 5_000, 5_000]);
+  });
+
+  it('lies between half of the step and all of it', () => {
+    expect([0, 0.5].map((random) => reconnectDelay(2, limits, () => random))).toEqual([100, 150]);
   });
 });

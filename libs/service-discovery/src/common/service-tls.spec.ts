@@ -4,7 +4,7 @@ import { X509Certificate } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type Identity, TestAuthority } from '../../../../test/support/test-authority.js';
 import { ManualClock } from '../testing/manual-clock.js';
-import { Channel } from './channel.js';
+import { Channel } from './async-iterables.js';
 import { ServiceTls, type TlsEvents } from './service-tls.js';
 import { readTls, type TlsMaterial } from './tls-options.js';
 import { OptionValidator } from './validation.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { withMaskedPassword, withoutPassword } from './shown-url.js';
+import { withMaskedPassword, withoutPassword } from './texts.js';
 
 describe('a URL', () => {
   it.each<[unknown, unknown, unknown]>([

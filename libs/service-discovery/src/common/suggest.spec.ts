@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { FOREIGN_NAMES } from './foreign-names.js';
-import { suggest, suggestOption } from './suggest.js';
+import { FOREIGN_NAMES, suggest, suggestOption } from './suggest.js';
 
 const OPTIONS = ['retry', 'timeout', 'healthCheck', 'loadBalancing', 'registryUrl', 'serviceTtl'];
 const IN_GROUPS = ['retry.maxAttempts', 'healthCheck.interval', 'healthCheck.timeouts', 'remote.token', 'api.token'];

@@ -1,5 +1,3 @@
-import { FOREIGN_NAMES } from './foreign-names.js';
-
 /**
  * ` (did you mean "…"?)`, or a list of all known names if none is similar.
  * @param prefix common to all names and therefore ignored in the comparison
@@ -88,3 +86,104 @@ function distance(a: string, b: string): number {
   }
   return row[b.length] ?? 0;
 }
+
+/**
+ * Names of options and fields in other libraries, in lower case without separators, mapped to their names here. Of
+ * several names, the first that exists in that place is meant.
+ */
+export const FOREIGN_NAMES: Readonly<Record<string, readonly string[]>> = {
+  // Requests: axios, got, fetch, superagent.
+  data: ['json', 'metadata'],
+  payload: ['json'],
+  params: ['query'],
+  searchparams: ['query'],
+  qs: ['query'],
+  url: ['path', 'registryUrl', 'targets'],
+  uri: ['path', 'registryUrl', 'url'],
+  registry: ['registryUrl'],
+  endpoint: ['path', 'registryUrl'],
+  baseurl: ['registryUrl'],
+  abortsignal: ['signal'],
+
+  // Retries: axios-retry, got, p-retry, cockatiel, Kong.
+  attempts: ['maxAttempts'],
+  retries: ['maxAttempts'],
+  maxretries: ['maxAttempts'],
+  retryattempts: ['maxAttempts'],
+  retrycount: ['maxAttempts'],
+  delay: ['baseDelay'],
+  backoff: ['baseDelay'],
+  retrydelay: ['baseDelay'],
+  initialdelay: ['baseDelay'],
+  mintimeout: ['baseDelay'],
+  maxbackoff: ['maxDelay'],
+  maxtimeout: ['maxDelay'],
+  statuscodes: ['retryableStatuses'],
+  retryon: ['retryableStatuses'],
+
+  // Circuit breakers: opossum, cockatiel, resilience4j, Polly, Envoy.
+  breaker: ['circuitBreaker'],
+  errorthresholdpercentage: ['failureRate'],
+  failureratethreshold: ['failureRate'],
+  threshold: ['failureThreshold'],
+  maxfailures: ['failureThreshold'],
+  consecutivefailures: ['failureThreshold'],
+  resettimeout: ['recoveryTimeout'],
+  halfopenafter: ['recoveryTimeout'],
+  durationofbreak: ['recoveryTimeout'],
+  sleepwindow: ['recoveryTimeout'],
+  waitdurationinopenstate: ['recoveryTimeout'],
+  volumethreshold: ['minimumCalls'],
+  minimumrps: ['minimumCalls'],
+  minimumthroughput: ['minimumCalls'],
+  minimumnumberofcalls: ['minimumCalls'],
+  rollingcounttimeout: ['window'],
+  samplingduration: ['window'],
+  slidingwindowsize: ['window'],
+  permittednumberofcallsinhalfopenstate: ['halfOpenPermits'],
+  baseejectiontime: ['ejectionTime'],
+
+  // Limits.
+  capacity: ['maxConcurrent'],
+  maxconcurrency: ['maxConcurrent', 'concurrency'],
+  maxconcurrentcalls: ['maxConcurrent', 'concurrency'],
+  queue: ['maxQueue'],
+  queuesize: ['maxQueue'],
+  maxqueuesize: ['maxQueue'],
+  limit: ['rate', 'maxConcurrent'],
+  period: ['per'],
+  readtimeout: ['attemptTimeout', 'bodyTimeout'],
+  writetimeout: ['attemptTimeout', 'bodyTimeout'],
+  requesttimeout: ['timeout'],
+
+  // Balancing and targets: Kong, nginx, HAProxy.
+  algorithm: ['strategy', 'loadBalancing'],
+  balancer: ['loadBalancing'],
+  upstreams: ['services', 'targets'],
+  instances: ['targets', 'services'],
+  endpoints: ['targets', 'services'],
+  servers: ['targets'],
+  nodes: ['targets'],
+  urls: ['targets'],
+  hosts: ['targets'],
+  host: ['url', 'targets'],
+  port: ['url', 'targets'],
+
+  // Registrations: Consul, Eureka, and what they become in snake case.
+  name: ['serviceName'],
+  service: ['serviceName', 'name'],
+  servicename: ['name'],
+  id: ['instanceId'],
+  serviceid: ['instanceId'],
+  address: ['host', 'url', 'targets'],
+  hostname: ['host'],
+  meta: ['metadata'],
+  check: ['healthCheck'],
+  healthpath: ['healthCheckPath'],
+  healthendpoint: ['healthCheckPath'],
+  datacenter: ['zone'],
+  region: ['zone'],
+  leasettl: ['serviceTtl', 'ttl'],
+  ttl: ['serviceTtl'],
+  prefix: ['path'],
+};

@@ -6,7 +6,7 @@ import { createSecureContext, type PeerCertificate, type SecureContext } from 'n
 import { boolean, custom, type GivenOptionsOf, oneOf, optional, OptionGroup, type ResolvedOf } from './option-group.js';
 import { IDENTITY_RULE, identityCheck, isIdentity, namesService } from './tls-identity.js';
 import { type OptionValidator } from './validation.js';
-import { withoutUndefined } from './without-undefined.js';
+import { withoutUndefined } from './values.js';
 
 /** PEM as a string or bytes, or the path of a file. */
 export type PemSource = string | Buffer;

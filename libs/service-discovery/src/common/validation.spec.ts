@@ -62,7 +62,7 @@ describe('OptionValidator', () => {
     });
 
     it('accepts a module namespace from `import * as`', async () => {
-      const exported: object = await import('./is-record.js');
+      const exported: object = await import('./values.js');
       expect(check.options('', exported, {}, Object.keys(exported))).toEqual({ ...exported });
       expect(found()).toEqual([]);
     });

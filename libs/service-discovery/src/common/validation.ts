@@ -1,8 +1,7 @@
 import { isSignal } from './abort.js';
 import { bareNumberProblem, formatMs, parseDuration, secondsMeant } from './duration.js';
 import { InvalidConfigurationError, type Problem } from './errors.js';
-import { isRecord } from './is-record.js';
-import { isPlainObject } from './plain-object.js';
+import { isPlainObject, isRecord } from './values.js';
 import { suggestOption } from './suggest.js';
 
 export interface NumberRange {

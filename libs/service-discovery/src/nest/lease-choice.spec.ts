@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { InvalidInstanceError } from '../common/index.js';
 import { type HealthCheckOptions, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../health/index.js';
 import { type ServiceRegistration } from '../model/index.js';
-import { ChangingRegistry } from '../testing/changing-registry.js';
+import { ChangingRegistry } from '../testing/registry-fixture.js';
 import { ManualClock } from '../testing/index.js';
 import { LeaseChoice } from './lease-choice.js';
 

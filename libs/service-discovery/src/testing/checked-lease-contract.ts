@@ -2,8 +2,7 @@ import assert from 'node:assert/strict';
 import { toInstance, type Change, type Lease, type LeaseKind } from '../model/index.js';
 import { type RegistryStore } from '../store/index.js';
 import { ChangeRecorder } from './change-recorder.js';
-import { type TestHarness } from './harness.js';
-import { type RegistryStoreFixture } from './registry-store-fixture.js';
+import { type RegistryStoreFixture, type TestHarness } from './harness.js';
 
 const TTL_MS = 10_000;
 

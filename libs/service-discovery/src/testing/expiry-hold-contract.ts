@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { toInstance, type Change, type Lease, type ServiceInstance } from '../model/index.js';
 import { ChangeRecorder } from './change-recorder.js';
-import { type TestHarness } from './harness.js';
-import { type RegistryStoreFixture } from './registry-store-fixture.js';
+import { type RegistryStoreFixture, type TestHarness } from './harness.js';
 
 const TTL_MS = 12_000;
 const THIRD_MS = TTL_MS / 3;

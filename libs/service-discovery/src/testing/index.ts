@@ -8,21 +8,18 @@ export {
   FakeTransport,
   type HeldExchange,
 } from './fake-transport.js';
-export { type TestHarness } from './harness.js';
+export { type RegistryStoreFixture, type TestHarness } from './harness.js';
 export { loadBalancerContract } from './load-balancer-contract.js';
 export { ManualClock } from './manual-clock.js';
 export { registryStoreContract } from './registry-store-contract.js';
-export { type RegistryStoreFixture } from './registry-store-fixture.js';
-export {
-  ServiceDiscoveryTestingModule,
-  type ServiceDiscoveryTestingOptions,
-} from './service-discovery-testing.module.js';
 export {
   type HandledRequest,
   reply,
   type Reply,
+  ServiceDiscoveryTestingModule,
+  type ServiceDiscoveryTestingOptions,
   type ServiceHandler,
   type ServiceHandlers,
-} from './service-handlers.js';
+} from './service-discovery-testing.module.js';
 export { transportContract } from './transport-contract.js';
 export { seededRandom } from '../common/index.js';

@@ -11,8 +11,7 @@ import { type RegistryStore } from '../store/index.js';
 import { ChangeRecorder } from './change-recorder.js';
 import { checkedLeaseContract } from './checked-lease-contract.js';
 import { expiryHoldContract } from './expiry-hold-contract.js';
-import { type TestHarness } from './harness.js';
-import { type RegistryStoreFixture } from './registry-store-fixture.js';
+import { type RegistryStoreFixture, type TestHarness } from './harness.js';
 
 const TTL_MS = 10_000;
 

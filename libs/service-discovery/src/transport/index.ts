@@ -2,6 +2,9 @@
 export {
   type HttpMethod,
   type InstanceDelta,
+  isSpent,
+  type OutgoingBody,
+  outgoingBodyOf,
   type Query,
   type QueryValue,
   type RequestBody,
@@ -12,12 +15,8 @@ export {
   type Transport,
 } from './transport.js';
 export { type TransportTlsOptions } from './tls.js';
-export { headerFault } from './header-fault.js';
-export { isSpent, type OutgoingBody, outgoingBodyOf } from './outgoing-body.js';
-export { withQuery } from './query.js';
-export { targetOf } from './request-target.js';
-export { ReadBody } from './read-body.js';
+export { headerFault, targetOf, withQuery } from './request-target.js';
 export { ReadContent } from './read-content.js';
-export { bodyOf, onBodyEnd } from './response-body.js';
+export { bodyOf, onBodyEnd, ReadBody } from './response-body.js';
 export { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';
 export { UndiciTransport, type UndiciTransportDeps } from './undici/undici-transport.js';

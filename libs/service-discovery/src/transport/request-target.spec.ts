@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { fakeInstance } from '../testing/fake-instance.js';
-import { targetOf } from './request-target.js';
+import { headerFault, targetOf, withQuery } from './request-target.js';
 
 const to = fakeInstance({ path: '/base' });
 
@@ -50,5 +50,43 @@ describe('targetOf', () => {
 
   it('appends the query', () => {
     expect(targetOf(to, { path: '/x?a=1', query: { b: 'ü' } })).toBe('/base/x?a=1&b=%C3%BC');
+  });
+});
+
+describe('withQuery', () => {
+  it.each([
+    ['/a', undefined, '/a'],
+    ['/a', {}, '/a'],
+    ['/a', { x: null, y: undefined, z: [] }, '/a'],
+    ['/a', { x: 1 }, '/a?x=1'],
+    ['/a?', { x: 1 }, '/a?x=1'],
+    ['/a?b', { x: 1 }, '/a?b&x=1'],
+    ['/a?b&', { x: 1 }, '/a?b&x=1'],
+    ['/a', { x: ['1', null, 2, false] }, '/a?x=1&x=2&x=false'],
+    ['/a', { 'a&b': 'c=d#e?f' }, '/a?a%26b=c%3Dd%23e%3Ff'],
+  ])('turns %s and %j into the path %s', (path, query, expected) => {
+    expect(withQuery(path, query)).toBe(expected);
+  });
+
+  it('rejects half of a surrogate pair, naming it', () => {
+    expect(() => withQuery('/a', { x: '\ud800' })).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }));
+  });
+});
+
+describe('headerFault', () => {
+  it.each(['accept', 'x-Tenant_1', "!#$%&'*+.^_`|~-"])('accepts a header named %j', (name) => {
+    expect([headerFault(name, 'a, b'), headerFault(name, ['a', 'b']), headerFault(name, 7)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ]);
+  });
+
+  it.each(['', 'two words', 'colon:', 'ümlaut', 'line\r\nbreak'])('rejects %j as a name', (name) => {
+    expect(headerFault(name, 'value')).toBe('name');
+  });
+
+  it.each(['a\r\nb: c', 'a\nb', 'a\0b', ['fine', 'a\rb']])('rejects %j as a value', (value) => {
+    expect(headerFault('accept', value)).toBe('line_break');
   });
 });

@@ -1,7 +1,6 @@
-import { ServiceDiscoveryError } from '../common/index.js';
+import { HEADER_NAME, ServiceDiscoveryError } from '../common/index.js';
 import { type ServiceInstance } from '../model/index.js';
-import { encode, withQuery } from './query.js';
-import { type ServiceRequest } from './transport.js';
+import { type Query, type QueryValue, type ServiceRequest } from './transport.js';
 
 /** Matches almost every path: nothing to escape and no escapes. It may still contain "..". */
 const ORDINARY_PATH = /^\/[\w\-.~!$&'()*+,;=:@/?[\]]*$/;
@@ -42,4 +41,56 @@ function findPathProblem(path: unknown): string | undefined {
   const end = path.indexOf('?');
   if (PARENT_SEGMENT.test(end < 0 ? path : path.slice(0, end))) return 'leaves the base path with ".."';
   return undefined;
+}
+
+/**
+ * Appends a query to a path, which may already have one. Lists repeat their name; null and undefined are omitted.
+ * @throws ServiceDiscoveryError `INVALID_REQUEST` for a string that is not valid Unicode
+ */
+export function withQuery(path: string, query: Query | undefined): string {
+  if (query === undefined) return path;
+  let text = '';
+  const append = (name: string, value: QueryValue): void => {
+    if (value === undefined || value === null) return;
+    text += `${text === '' ? '' : '&'}${encode(name)}=${encode(String(value))}`;
+  };
+  for (const [name, value] of Object.entries(query)) {
+    if (isList(value)) for (const item of value) append(name, item);
+    else append(name, value);
+  }
+  if (text === '') return path;
+  if (!path.includes('?')) return `${path}?${text}`;
+  return path.endsWith('?') || path.endsWith('&') ? path + text : `${path}&${text}`;
+}
+
+function isList(value: Query[string]): value is readonly QueryValue[] {
+  return Array.isArray(value);
+}
+
+/** Percent-encodes a string as UTF-8. Half of a surrogate pair has no UTF-8 encoding and is an error of the caller. */
+function encode(text: string): string {
+  try {
+    return encodeURIComponent(text);
+  } catch (cause) {
+    throw new ServiceDiscoveryError(
+      'INVALID_REQUEST',
+      'The path or query contains a string that is not valid Unicode',
+      {
+        cause,
+      },
+    );
+  }
+}
+
+/** Characters that would let a value add another header or request. */
+const LINE_BREAK = /[\r\n\0]/;
+
+/** Why a header cannot be sent. */
+type HeaderFault = 'name' | 'line_break';
+
+/** @param value a string, a value that is converted to one, or a list of them */
+export function headerFault(name: string, value: unknown): HeaderFault | undefined {
+  if (!HEADER_NAME.test(name)) return 'name';
+  const lines: readonly unknown[] = Array.isArray(value) ? value : [value];
+  return lines.some((line) => LINE_BREAK.test(String(line))) ? 'line_break' : undefined;
 }

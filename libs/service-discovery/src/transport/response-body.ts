@@ -1,4 +1,4 @@
-import { finished, type Readable } from 'node:stream';
+import { finished, Readable } from 'node:stream';
 import { type BodySource, excessOf, readFailure } from './body-source.js';
 import { ReadContent } from './read-content.js';
 import { type ResponseBody } from './transport.js';
@@ -82,5 +82,38 @@ class StreamBody implements ResponseBody {
     }
     const bytes = chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks);
     return new ReadContent(bytes, this.source);
+  }
+}
+
+/**
+ * A body that has been read, available as text, JSON or a stream any number of times. Each result is a separate value.
+ */
+export class ReadBody implements ResponseBody {
+  private readable: Readable | undefined;
+
+  constructor(readonly arrived: ReadContent) {}
+
+  get stream(): Readable {
+    const { bytes } = this.arrived;
+    this.readable ??= Readable.from(bytes.length === 0 ? [] : [Buffer.from(bytes)]);
+    return this.readable;
+  }
+
+  bytes(): Promise<Uint8Array> {
+    // `slice` of a Buffer would return a view of the same memory.
+    return Promise.resolve(new Uint8Array(this.arrived.bytes));
+  }
+
+  text(): Promise<string> {
+    return Promise.resolve(this.arrived.text);
+  }
+
+  async json<T = unknown>(): Promise<T> {
+    return this.arrived.json<T>();
+  }
+
+  dump(): Promise<void> {
+    this.readable?.destroy();
+    return Promise.resolve();
   }
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type ServiceInstance } from '../../model/index.js';
-import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { ChangingRegistry } from '../../testing/registry-fixture.js';
 import { fakeInstance, ManualClock } from '../../testing/index.js';
 import { HealthAggregator } from './health-aggregator.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type HealthStatus, type ServiceInstance } from '../../model/index.js';
-import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { ChangingRegistry } from '../../testing/registry-fixture.js';
 import { fakeInstance } from '../../testing/index.js';
 import { type AggregatedHealth } from './aggregated-health.js';
 import { type DependentService, findFaults } from './faults.js';

@@ -3,7 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { modelRuns } from '../../../../../test/support/model-runs.js';
 import { type HealthStatus, type OperatorStatus, type ServiceInstance } from '../../model/index.js';
-import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { ChangingRegistry } from '../../testing/registry-fixture.js';
 import { fakeInstance } from '../../testing/index.js';
 import { type AggregatedStatus } from './aggregated-health.js';
 import { HealthAggregator } from './health-aggregator.js';

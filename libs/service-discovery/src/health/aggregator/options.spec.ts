@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError } from '../../common/index.js';
-import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { ChangingRegistry } from '../../testing/registry-fixture.js';
 import { fakeInstance } from '../../testing/index.js';
 import { type HealthSelection } from './aggregated-health.js';
 import { HealthAggregator } from './health-aggregator.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { ChangingRegistry } from '../../testing/registry-fixture.js';
 import { fakeInstance } from '../../testing/index.js';
 import { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from '../status-merge.js';
 import { HealthAggregator } from './health-aggregator.js';

@@ -1,5 +1,5 @@
 import { describe, expect, it, jest } from '@jest/globals';
-import { ChangingRegistry } from '../../testing/changing-registry.js';
+import { ChangingRegistry } from '../../testing/registry-fixture.js';
 import { fakeInstance } from '../../testing/index.js';
 import { HealthAggregator } from './health-aggregator.js';
 import { type HealthChange } from './sum-up.js';

@@ -11,11 +11,18 @@ import {
   TransportError,
 } from '../../common/index.js';
 import { type EventSink, HostPolicy, type ServiceInstance } from '../../model/index.js';
-import { isSpent, type OutgoingBody, outgoingBodyOf, release } from '../outgoing-body.js';
 import { targetOf } from '../request-target.js';
-import { type InstanceDelta, type ServiceRequest, type ServiceResponse, type Transport } from '../transport.js';
-import { type BodyLimits, Exchange } from './exchange.js';
-import { toFailure } from './failure.js';
+import {
+  type InstanceDelta,
+  isSpent,
+  type OutgoingBody,
+  outgoingBodyOf,
+  release,
+  type ServiceRequest,
+  type ServiceResponse,
+  type Transport,
+} from '../transport.js';
+import { type BodyLimits, Exchange, toFailure } from './exchange.js';
 import { InstancePools } from './instance-pools.js';
 import { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './options.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { differenceOf } from './list-difference.js';
+import { differenceOf } from './values.js';
 
 const areSame = (one: string, other: string): boolean => one.toLowerCase() === other.toLowerCase();
 

@@ -1,3 +1,6 @@
+/** A valid HTTP header name: a token of RFC 9110. */
+export const HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+
 /** Headers that frame a message, or are meant for the next hop alone (RFC 9110, 7.6.1). */
 const HOP_BY_HOP: ReadonlySet<string> = new Set([
   'connection',

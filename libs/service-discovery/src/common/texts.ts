@@ -15,3 +15,22 @@ function cut(url: unknown, login: string, query: string): unknown {
   const text = Object.prototype.toString.call(url) === '[object URL]' ? (url as URL).href : url;
   return typeof text === 'string' ? text.replace(/^([a-z-]*:\/*)?.*@/is, `$1${login}`).replace(/[?#].*$/s, query) : url;
 }
+
+/** Replaces line breaks and other control characters by spaces, so that the text cannot forge a log line. */
+export function oneLine(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, ' ');
+}
+
+/** `retryAfterMs` → `retry_after_ms` */
+export function snakeCase(name: string): string {
+  return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
+}
+
+/** Parses JSON, and returns any other text as it is. */
+export function parseLeniently(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}
