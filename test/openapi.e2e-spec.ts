@@ -137,6 +137,12 @@ describe('responses of the API', () => {
     ['GET', '/ejections', 200, undefined],
     ['GET', '/journal?service=users&limit=1', 200, undefined],
     ['GET', '/journal?limit=0', 400, undefined],
+    [
+      'POST',
+      '/reports',
+      204,
+      { version: 1, reporter: 'r', process: 'p:1', service_name: 'users', steps: [], entries: [] },
+    ],
     ['GET', '/calls?minutes=5', 200, undefined],
     ['GET', '/topology', 200, undefined],
     ['GET', '/overview', 200, undefined],
@@ -147,7 +153,7 @@ describe('responses of the API', () => {
     const answer = await rest.send(method, path, { json });
     expect(answer.status).toBe(status);
     const name = status < 400 ? operation.answers[status]! : 'Error';
-    expect(faultsOf(answer.body, name)).toEqual([]);
+    if (name !== 'nothing') expect(faultsOf(answer.body, name)).toEqual([]);
     if (json !== undefined && status < 400) expect(faultsOf(json, operation.body!)).toEqual([]);
   });
 });

@@ -69,6 +69,37 @@ describe.each(PLATFORMS)('the REST API for calls of this process, on %s', (platf
       expect(await targets(2)).toEqual([A, B]);
     });
 
+    it('tells the journal who did it and why', async () => {
+      await rest.send('PUT', `/circuit-breakers/users/instances/${A}`, {
+        json: { state: 'isolated', reason: 'a new disk', by: 'ada' },
+      });
+      await rest.send('PUT', `/services/users/instances/${B}/status`, { json: { status: 'maintenance' } });
+      const { entries } = (await bodyOf('/journal?type=operator.acted')) as { entries: object[] };
+      expect(entries).toEqual([
+        expect.objectContaining({
+          instance_id: B,
+          by: 'local',
+          reason: null,
+          text: `local set users/${B} to maintenance`,
+        }),
+        expect.objectContaining({
+          instance_id: A,
+          by: 'ada (local)',
+          reason: 'a new disk',
+          text: `ada (local) set the circuit of users/${A} to isolated: a new disk`,
+        }),
+      ]);
+    });
+
+    it('takes a drain without a reason by the process that registered an instance for its end', async () => {
+      const { body } = await rest.send('POST', '/register', {
+        json: { service_name: 'mail', host: '10.0.0.9', port: 80, instance_id: 'm' },
+      });
+      expect(body.instance_id).toBe('m');
+      await rest.send('PUT', '/services/mail/instances/m/status', { json: { status: 'draining' } });
+      expect(await bodyOf('/journal?type=operator.acted')).toEqual({ entries: [], next: null });
+    });
+
     it('accepts no other state, in code either', () => {
       expect(() => rest.communicator.forceCircuit('users', A, 'open' as never)).toThrow(/state: .*"automatic"/);
     });

@@ -22,6 +22,7 @@ const RESTRICTED: readonly (readonly [method: string, path: string, json?: objec
   ['GET', '/journal'],
   ['GET', '/journal/stream'],
   ['POST', '/watch', {}],
+  ['POST', '/reports', {}],
 ];
 const OPEN: readonly string[] = [
   '/services',

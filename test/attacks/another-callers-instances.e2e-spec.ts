@@ -217,6 +217,63 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
     expect((await send(ATTACKER, 'DELETE', instance('orders-us'))).status).toBe(204);
   });
 
+  it('finds no other service in the journal, its stream, calls and topology', async () => {
+    const stream = await EventReader.open(`${rest.origin}/service-discovery/journal/stream`, ATTACKER);
+    const call = { ok: false, attempts: 1, durationMs: 1, status: 503 };
+    for (const service of ['billing', 'orders-eu']) rest.bus.emit('call.completed', { service, ...call });
+    rest.bus.emit('registry.unavailable', { reason: 'billing is down', hasSnapshot: true });
+    rest.bus.emit('circuit.opened', { service: 'orders-eu', reason: 'failure_rate', failures: 1 });
+    expect((await stream.next())?.data).toMatchObject({ type: 'call.completed', service_name: 'orders-eu' });
+    expect((await stream.next())?.data).toMatchObject({ type: 'circuit.opened', process: null, caller: null });
+    await stream.close();
+    for (const path of ['/journal', '/journal?service=billing', '/topology', '/overview', '/calls']) {
+      const { status, text } = await send(ATTACKER, 'GET', path);
+      expect([status, text]).toEqual([200, expect.not.stringContaining('billing')]);
+    }
+    expect((await send(ATTACKER, 'GET', '/journal')).text).toContain('orders-eu');
+    expect((await send(OPERATOR, 'GET', '/journal')).text).toContain('billing is down');
+    // Calls of shop, which the attacker may not read.
+    expect((await send(ATTACKER, 'GET', '/topology')).body).toMatchObject({ edges: [] });
+  });
+
+  it('reports for services alone of which it registered an instance, and of those alone that it may read', async () => {
+    await register('orders-us', ATTACKER, '10.0.0.9');
+    const entry = {
+      id: '999999999999999-0-x',
+      at: '2026-01-01T00:00:00Z',
+      type: 'circuit.opened',
+      severity: 'warning',
+      service_name: 'orders-us',
+      instance_id: null,
+      process: 'billing:1',
+      caller: 'billing',
+      text: '<img src=x onerror=alert(1)>',
+      by: null,
+      reason: null,
+      data: {},
+    };
+    const report = {
+      version: 1,
+      reporter: 'r',
+      process: 'evil:1',
+      steps: [],
+      entries: [entry, { ...entry, service_name: 'billing' }],
+    };
+    for (const name of ['billing', 'orders-eu']) {
+      await isRefused(name, () => send(ATTACKER, 'POST', '/reports', { ...report, service_name: name }));
+    }
+    expect((await send(ATTACKER, 'POST', '/reports', { ...report, service_name: 'orders-us' })).status).toBe(204);
+    const { entries } = (await send(OPERATOR, 'GET', '/journal?type=circuit.opened')).body as unknown as {
+      readonly entries: readonly { readonly text: string; readonly id: string }[];
+    };
+    const forged = entries.filter(({ text }) => text === entry.text);
+    // It cannot pass for another process, nor stay the newest for ever.
+    expect(forged).toEqual([
+      { ...entry, id: expect.not.stringMatching(/^9/) as unknown, process: 'evil:1', caller: 'orders-us' },
+    ]);
+    expect((await send(ATTACKER, 'DELETE', instance('orders-us'))).status).toBe(204);
+  });
+
   it('finds no other service in a watch, whether it names it or not', async () => {
     const url = `${rest.origin}/service-discovery/watch`;
     const readers = [

@@ -21,6 +21,7 @@ import {
   CallFigures,
   DiscoveryMetrics,
   EventBus,
+  Fleet,
   Journal,
 } from '../../libs/service-discovery/src/observability/index.js';
 import { ServiceRegistry, type ServiceRegistryOptions } from '../../libs/service-discovery/src/registry/index.js';
@@ -42,8 +43,8 @@ import { ServiceDiscovery } from '../../libs/service-discovery/src/nest/service-
 import {
   CLOCK,
   HOST_POLICY,
+  JOURNAL_WRITER,
   OPTIONS_IN_FORCE,
-  PROCESS_NAME,
   RANDOM,
 } from '../../libs/service-discovery/src/nest/tokens.js';
 
@@ -148,8 +149,9 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   const monitor =
     mode === 'remote' ? null : new HealthMonitor(registry, planChecks(checks), checks, { clock, random, share });
   const metrics = new DiscoveryMetrics(bus, registry);
-  const service = (): string => PROCESS_SERVICE;
-  const journal = new Journal(bus, { process: 'host:1', service, tag: 'a' }, {}, clock);
+  const writer = { process: 'host:1', service: () => PROCESS_SERVICE, tag: 'a' };
+  const journal = new Journal(bus, writer, {}, clock);
+  const figures = new CallFigures(bus, writer.service, clock);
 
   @Module({
     controllers: [...restControllers(options.api), ...(options.controllers ?? [])],
@@ -166,8 +168,9 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: ServiceCommunicator, useValue: communicator },
       { provide: DiscoveryMetrics, useValue: metrics },
       { provide: Journal, useValue: journal },
-      { provide: CallFigures, useValue: new CallFigures(bus, service, clock) },
-      { provide: PROCESS_NAME, useValue: 'host:1' },
+      { provide: CallFigures, useValue: figures },
+      { provide: Fleet, useValue: new Fleet({ journal, figures, reports: true, writer, clock, random }) },
+      { provide: JOURNAL_WRITER, useValue: writer },
       { provide: HealthAggregator, useValue: new HealthAggregator(registry, { clock }) },
       { provide: ResiliencePolicies, useValue: new ResiliencePolicies({ events: bus, clock, random }) },
       { provide: HealthMonitor, useValue: monitor },

@@ -191,6 +191,19 @@ export interface ServiceDiscoveryEvents extends TlsEvents {
     message: string;
   };
   /**
+   * Someone set the status of an instance, or forced a circuit, over the REST API of this process. `by` is the caller, such
+   * as `local` or `jwt:https://id.example#ada`, after the name that the request gave: `ada (shared-token)`. `to` is the
+   * status or the state of the circuit that was asked for.
+   */
+  'operator.acted': {
+    service: string;
+    instanceId?: string;
+    action: 'set_status' | 'force_circuit';
+    to: string;
+    by: string;
+    reason?: string;
+  };
+  /**
    * A circuit breaker opened and refuses calls: that of an instance, or of the service as a whole if there is no
    * `instanceId`.
    */

@@ -16,6 +16,7 @@ export {
   LABEL_RULE,
   SERVICE_NAME_PATTERN,
 } from './field-checks.js';
+export * from './process-report.js';
 export * from './protocol.js';
 export * from './registration.js';
 export * from './snapshot.js';

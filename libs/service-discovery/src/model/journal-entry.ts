@@ -1,5 +1,6 @@
 /** How serious an entry of the journal is. */
-export type JournalSeverity = 'info' | 'warning' | 'error';
+export type JournalSeverity = (typeof JOURNAL_SEVERITIES)[number];
+export const JOURNAL_SEVERITIES = ['info', 'warning', 'error'] as const;
 
 /** What happened, as one line, in the form in which processes exchange it and the REST API shows it. */
 export interface JournalEntry {

@@ -25,7 +25,9 @@ import {
   DiscoveryMetrics,
   EventBus,
   EventLogger,
+  Fleet,
   Journal,
+  type JournalWriter,
   OpenTelemetryTracer,
 } from '../observability/index.js';
 import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../registry/index.js';
@@ -62,8 +64,8 @@ import { HealthChecks, HealthIndicators, ServiceDiscoveryHealthIndicator } from 
 import {
   CLOCK,
   HOST_POLICY,
+  JOURNAL_WRITER,
   OPTIONS_IN_FORCE,
-  PROCESS_NAME,
   RANDOM,
   REGISTRY_STORE,
   SERVICE_DISCOVERY_OPTIONS,
@@ -104,16 +106,13 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, CLOCK],
     useFactory: createMetrics,
   },
-  { provide: PROCESS_NAME, useFactory: () => `${hostname()}:${process.pid}` },
+  { provide: JOURNAL_WRITER, inject: [ServiceRegistry, RANDOM], useFactory: createJournalWriter },
+  { provide: Journal, inject: [OPTIONS_IN_FORCE, EventBus, JOURNAL_WRITER, CLOCK], useFactory: createJournal },
+  { provide: CallFigures, inject: [EventBus, JOURNAL_WRITER, CLOCK], useFactory: createCallFigures },
   {
-    provide: Journal,
-    inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, PROCESS_NAME, CLOCK, RANDOM],
-    useFactory: createJournal,
-  },
-  {
-    provide: CallFigures,
-    inject: [EventBus, ServiceRegistry, PROCESS_NAME, CLOCK],
-    useFactory: createCallFigures,
+    provide: Fleet,
+    inject: [OPTIONS_IN_FORCE, REGISTRY_STORE, Journal, CallFigures, JOURNAL_WRITER, CLOCK, RANDOM],
+    useFactory: createFleet,
   },
   { provide: HOST_POLICY, inject: [OPTIONS_IN_FORCE], useFactory: createHostPolicy },
   {
@@ -178,7 +177,8 @@ export const CORE_EXPORTS = [
   DiscoveryMetrics,
   Journal,
   CallFigures,
-  PROCESS_NAME,
+  Fleet,
+  JOURNAL_WRITER,
   ServiceCommunicator,
   HealthAggregator,
   ResiliencePolicies,
@@ -294,26 +294,33 @@ function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceReg
   return new DiscoveryMetrics(bus, registry, metrics, { clock });
 }
 
-function createJournal(
-  { journal }: Options,
-  bus: EventBus,
-  registry: ServiceRegistry,
-  processName: string,
+function createJournalWriter(registry: ServiceRegistry, random: Random): JournalWriter {
+  return {
+    process: `${hostname()}:${process.pid}`,
+    service: () => registry.ownLeases()[0]?.serviceName,
+    tag: Math.floor(random() * 36 ** 8).toString(36),
+  };
+}
+
+function createJournal({ journal }: Options, bus: EventBus, writer: JournalWriter, clock: Clock): Journal {
+  return new Journal(bus, writer, journal, clock);
+}
+
+function createCallFigures(bus: EventBus, writer: JournalWriter, clock: Clock): CallFigures {
+  return new CallFigures(bus, () => writer.service() ?? writer.process, clock);
+}
+
+function createFleet(
+  { report: reports }: Options,
+  store: RegistryStore,
+  journal: Journal,
+  figures: CallFigures,
+  writer: JournalWriter,
   clock: Clock,
   random: Random,
-): Journal {
-  const tag = Math.floor(random() * 36 ** 6).toString(36);
-  const service = (): string | undefined => serviceOf(registry);
-  return new Journal(bus, { process: processName, service, tag }, journal, clock);
-}
-
-function createCallFigures(bus: EventBus, registry: ServiceRegistry, processName: string, clock: Clock): CallFigures {
-  return new CallFigures(bus, () => serviceOf(registry) ?? processName, clock);
-}
-
-/** The service that this process registered first. */
-function serviceOf(registry: ServiceRegistry): string | undefined {
-  return registry.ownLeases()[0]?.serviceName;
+): Fleet {
+  const isChannel = store instanceof RedisRegistryStore || store instanceof RemoteRegistryStore;
+  return new Fleet({ journal, figures, channel: isChannel ? store : undefined, reports, writer, clock, random });
 }
 
 /** The targets of `services` are the operator's word, too. */

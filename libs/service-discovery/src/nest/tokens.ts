@@ -16,7 +16,7 @@ export const REGISTRY_STORE = Symbol('nest-service-discovery:registry-store');
 /** What sends requests: a `Transport`. */
 export const TRANSPORT = Symbol('nest-service-discovery:transport');
 
-/** What this process is called in the journal: `host:pid`. */
-export const PROCESS_NAME = Symbol('nest-service-discovery:process-name');
+/** What this process is called in the journal and in reports: a `JournalWriter`. */
+export const JOURNAL_WRITER = Symbol('nest-service-discovery:journal-writer');
 /** Where services may be: a `HostPolicy`. */
 export const HOST_POLICY = Symbol('nest-service-discovery:host-policy');

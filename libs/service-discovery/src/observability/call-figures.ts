@@ -14,10 +14,10 @@ const LAST_MINUTE_STEPS = 6;
 const MAX_CALLEES = 200;
 const MAX_EDGES = 1_000;
 
-const COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed'] as const;
+export const CALL_COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed'] as const;
 
 /** What calls from one service to another came to within a step. */
-export type CallCounts = Record<(typeof COUNTS)[number], number>;
+export type CallCounts = Record<(typeof CALL_COUNTS)[number], number>;
 
 export interface StepFigures extends CallCounts {
   /** Calls by duration, see `latencyBucket`. */
@@ -54,11 +54,14 @@ export interface EdgeRate extends Percentiles {
   readonly errorShare: number;
 }
 
+/** @param calls of this process, by callee; only for the time of the call */
+export type StepListener = (step: number, calls: ReadonlyMap<string, StepFigures>) => void;
+
 /** The last hour of one edge, in rings. */
 class EdgeRing {
   /** The number of the step that a place of the rings holds. */
   private readonly steps = new Float64Array(STEPS);
-  private readonly counts = new Uint32Array(STEPS * COUNTS.length);
+  private readonly counts = new Uint32Array(STEPS * CALL_COUNTS.length);
   private readonly percentiles = new Float32Array(STEPS * PERCENTILES.length);
   private readonly recentSteps = new Float64Array(RECENT_STEPS);
   private readonly recent = new Uint32Array(RECENT_STEPS * LATENCY_BUCKETS);
@@ -74,10 +77,11 @@ class EdgeRing {
     if (step < this.steps[place]! || step <= this.lastStep - STEPS) return;
     if (this.steps[place] !== step) {
       this.steps[place] = step;
-      this.counts.fill(0, place * COUNTS.length, (place + 1) * COUNTS.length);
+      this.counts.fill(0, place * CALL_COUNTS.length, (place + 1) * CALL_COUNTS.length);
       this.percentiles.fill(NaN, place * PERCENTILES.length, (place + 1) * PERCENTILES.length);
     }
-    for (const [index, name] of COUNTS.entries()) this.counts[place * COUNTS.length + index]! += figures[name];
+    for (const [index, name] of CALL_COUNTS.entries())
+      this.counts[place * CALL_COUNTS.length + index]! += figures[name];
     this.lastStep = Math.max(this.lastStep, step);
     this.addLatencies(step, figures.latencies);
   }
@@ -87,7 +91,7 @@ class EdgeRing {
     for (let step = Math.max(from, this.lastStep - STEPS + 1); step <= this.lastStep; step++) {
       const place = step % STEPS;
       if (this.steps[place] !== step) continue;
-      const [calls, errors, retries, hedges, shed] = this.counts.subarray(place * COUNTS.length);
+      const [calls, errors, retries, hedges, shed] = this.counts.subarray(place * CALL_COUNTS.length);
       const [p50, p95, p99] = this.percentiles.subarray(place * PERCENTILES.length);
       points.push({
         at: step * STEP_MS,
@@ -109,7 +113,7 @@ class EdgeRing {
     for (let step = Math.max(from, this.lastStep - RECENT_STEPS + 1); step <= this.lastStep; step++) {
       const place = step % STEPS;
       if (this.steps[place] !== step) continue;
-      for (const [index, name] of COUNTS.entries()) into[name] += this.counts[place * COUNTS.length + index]!;
+      for (const [index, name] of CALL_COUNTS.entries()) into[name] += this.counts[place * CALL_COUNTS.length + index]!;
       const slot = step % RECENT_STEPS;
       if (this.recentSteps[slot] === step) mergeInto(into.latencies, this.latenciesAt(slot));
     }
@@ -147,6 +151,7 @@ export class CallFigures {
   private presentStep = 0;
   private readonly rings = new Map<string, EdgeRing>();
   private readonly subscriptions: (() => void)[] = [];
+  private readonly listeners = new Set<StepListener>();
   private timer: Timer | undefined;
 
   /** @param caller this process as a caller: the service that it registered */
@@ -200,7 +205,7 @@ export class CallFigures {
       const key = edgeKey(caller, service);
       const sum = sums.get(key) ?? { caller, service, figures: noFigures() };
       sums.set(key, sum);
-      for (const name of COUNTS) sum.figures[name] += figures[name];
+      for (const name of CALL_COUNTS) sum.figures[name] += figures[name];
       mergeInto(sum.figures.latencies, figures.latencies);
     }
     const seconds = (this.clock.epoch() - (now - LAST_MINUTE_STEPS + 1) * STEP_MS) / 1_000;
@@ -215,13 +220,19 @@ export class CallFigures {
       }));
   }
 
-  close(): void {
-    for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
-    this.timer?.cancel();
-    this.timer = undefined;
+  /**
+   * Calls `listener` at the end of each step in which this process made calls.
+   * @returns removes the listener
+   */
+  onStep(listener: StepListener): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
-  private add(step: number, caller: string, service: string, figures: StepFigures): void {
+  /** Adds to the calls of a step. Those of steps that are over for more than an hour, or have not begun, are left out. */
+  add(step: number, caller: string, service: string, figures: StepFigures): void {
+    const now = this.stepNow();
+    if (step > now + LAST_MINUTE_STEPS || step <= now - STEPS) return;
     const key = edgeKey(caller, service);
     let ring = this.rings.get(key);
     if (!ring) {
@@ -229,6 +240,12 @@ export class CallFigures {
       this.rings.set(key, (ring = new EdgeRing(caller, service)));
     }
     ring.add(step, figures);
+  }
+
+  close(): void {
+    for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
+    this.timer?.cancel();
+    this.timer = undefined;
   }
 
   private forgetOldEdges(): boolean {
@@ -266,6 +283,7 @@ export class CallFigures {
     this.timer = undefined;
     const caller = this.caller();
     for (const [service, figures] of this.present) this.add(this.presentStep, caller, service, figures);
+    for (const listener of this.listeners) listener(this.presentStep, this.present);
     this.present.clear();
   }
 
@@ -274,7 +292,7 @@ export class CallFigures {
   }
 }
 
-function noFigures(): StepFigures {
+export function noFigures(): StepFigures {
   return { calls: 0, errors: 0, retries: 0, hedges: 0, shed: 0, latencies: new Uint32Array(LATENCY_BUCKETS) };
 }
 

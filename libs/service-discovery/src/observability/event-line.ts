@@ -203,6 +203,16 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { message, type: _type, at: _at, ...fields } = event;
       return { level: 'warn', message: `A request was refused. ${message}`, fields };
     }
+    case 'operator.acted': {
+      const { service, instanceId, action, to, by, reason } = event;
+      const place = placeOf(service, instanceId);
+      const what = action === 'set_status' ? `set ${place} to ${to}` : `set the circuit of ${place} to ${to}`;
+      return {
+        level: 'log',
+        message: `${by} ${what}${because(reason)}`,
+        fields: { service, instance: instanceId, action, to, by, reason },
+      };
+    }
     case 'circuit.opened': {
       const { reason, failures, retryAfterMs } = event;
       const why = WHY_OPENED[reason] ?? `after ${failures} failures`;

@@ -41,6 +41,7 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'api.limit_reached': ({ limit }) => limit,
   // Not by caller or service: both may be made up, and each would get a line of its own.
   'api.refused': ({ action, reason }) => `${action} ${reason}`,
+  'operator.acted': ({ service, instanceId, action, to }) => `${placeOf(service, instanceId)} ${action} ${to}`,
   'circuit.opened': ofCircuit,
   'circuit.half_opened': ofCircuit,
   'circuit.closed': ofCircuit,

@@ -9,7 +9,15 @@ export {
 } from './event-bus.js';
 export { lineOf, type EventLine, type LogLevel } from './event-line.js';
 export { EVENT_LOGGER_OPTIONS, EventLogger, type EventLoggerOptions, type LoggerPort } from './event-logger.js';
-export { Journal, JOURNAL_OPTIONS, type JournalOptions, type JournalQuery, momentId } from './journal.js';
+export { Fleet, type FleetDeps } from './fleet.js';
+export {
+  Journal,
+  JOURNAL_OPTIONS,
+  type JournalOptions,
+  type JournalQuery,
+  type JournalWriter,
+  momentId,
+} from './journal.js';
 export {
   DEFAULT_DURATION_BUCKETS,
   DEFAULT_METRICS_PREFIX,

@@ -67,6 +67,7 @@ const JOURNALED: Readonly<Partial<Record<EventName, 'shared' | 'own' | 'repeated
   'registry.reconciled': 'own',
   'api.limit_reached': 'repeated',
   'api.refused': 'repeated',
+  'operator.acted': 'own',
   'circuit.opened': 'own',
   'circuit.half_opened': 'own',
   'circuit.closed': 'own',
@@ -103,6 +104,12 @@ interface Kept {
   readonly bytes: number;
 }
 
+/** Called with each entry that this process writes; `key` is the same in all processes that write one for the same change. */
+export type OwnEntryListener = (entry: JournalEntry, key: string | undefined) => void;
+
+/** Two entries with one key within this time are about one change, which two processes report. */
+const SAME_CHANGE_MS = 10_000;
+
 /**
  * The last events that a person would want to read of, bounded in number and bytes: changes of state, what operators do,
  * faults. Calls that fail enter it once a minute for each service and cause, with their number; what calls do otherwise is in
@@ -110,9 +117,12 @@ interface Kept {
  */
 export class Journal {
   private readonly options: Required<JournalOptions>;
-  /** By the key that is the same in all processes that report one thing; oldest first. */
+  /** By id, in the order in which they came. */
   private readonly kept = new Map<string, Kept>();
   private bytes = 0;
+  /** When the last change of each key was, of those that are kept. */
+  private readonly changes = new Map<string, number>();
+  private readonly ownListeners = new Set<OwnEntryListener>();
   private readonly listeners = new Set<(entry: JournalEntry) => void>();
   private readonly subscriptions: (() => void)[] = [];
   private readonly repeats = new Map<string, Repeats>();
@@ -160,6 +170,36 @@ export class Journal {
     return () => this.listeners.delete(listener);
   }
 
+  /**
+   * Calls `listener` for each entry that this process writes from now on.
+   * @returns removes the listener
+   */
+  onOwn(listener: OwnEntryListener): () => void {
+    this.ownListeners.add(listener);
+    return () => this.ownListeners.delete(listener);
+  }
+
+  /** How many entries are kept at most. */
+  get maxEntries(): number {
+    return this.options.maxEntries;
+  }
+
+  /** Takes up an entry of another process, unless it is known, or is about a change that this process has written. */
+  add(entry: JournalEntry): void {
+    if (this.kept.has(entry.id)) return;
+    const key = changeKey(entry);
+    const at = Date.parse(entry.at);
+    const known = key === undefined ? undefined : this.changes.get(key);
+    if (known !== undefined && Math.abs(at - known) < SAME_CHANGE_MS) return;
+    if (key !== undefined) this.changes.set(key, at);
+    this.keep(entry);
+  }
+
+  /** Takes up an entry of a process whose clock and ids are not to be trusted: it gets an id of now. */
+  adopt(entry: JournalEntry): void {
+    this.keep({ ...entry, id: this.idAt(this.clock.epoch()) });
+  }
+
   /** Stops taking up events, after writing the counts of repeats. */
   close(): void {
     for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
@@ -167,10 +207,11 @@ export class Journal {
     this.timer?.cancel();
     this.timer = undefined;
     this.listeners.clear();
+    this.ownListeners.clear();
   }
 
   private readonly note = (event: ServiceDiscoveryEvent): void => {
-    this.add(this.entryOf(event));
+    this.write(this.entryOf(event));
   };
 
   private readonly noteRepeated = (event: ServiceDiscoveryEvent): void => {
@@ -202,7 +243,7 @@ export class Journal {
       const { event, count } = repeats;
       repeats.count = 0;
       if (count === 0) this.repeats.delete(subject);
-      else this.add(this.entryOf(event, count));
+      else this.write(this.entryOf(event, count));
     }
     return this.repeats.size;
   }
@@ -240,18 +281,33 @@ export class Journal {
     return `${momentId(this.lastMs)}-${String(this.sequence).padStart(6, '0')}-${this.writer.tag}`;
   }
 
-  private add(entry: JournalEntry): void {
+  private write(entry: JournalEntry): void {
+    const key = changeKey(entry);
+    if (key !== undefined) this.changes.set(key, Date.parse(entry.at));
+    this.keep(entry);
+    for (const listener of this.ownListeners) listener(entry, key);
+  }
+
+  private keep(entry: JournalEntry): void {
     const bytes = Buffer.byteLength(JSON.stringify(entry));
     this.kept.set(entry.id, { entry, bytes });
     this.bytes += bytes;
     const { maxEntries, maxBytes } = this.options;
-    for (const [key, { bytes: its }] of this.kept) {
+    for (const [id, { entry: oldest, bytes: its }] of this.kept) {
       if (this.kept.size <= maxEntries && this.bytes <= maxBytes) break;
-      this.kept.delete(key);
+      this.kept.delete(id);
       this.bytes -= its;
+      const key = changeKey(oldest);
+      if (key !== undefined && this.changes.get(key) === Date.parse(oldest.at)) this.changes.delete(key);
     }
     for (const listener of this.listeners) listener(entry);
   }
+}
+
+/** Undefined for what only the process knows that writes it. */
+function changeKey({ type, service_name: service, instance_id: instance, data }: JournalEntry): string | undefined {
+  if (JOURNALED[type as EventName] !== 'shared') return undefined;
+  return `${type} ${service} ${instance} ${JSON.stringify(data.to ?? data.generation)}`;
 }
 
 /** What ids of entries from this moment on are greater than, in milliseconds since the Unix epoch. */

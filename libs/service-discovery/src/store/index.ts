@@ -1,4 +1,12 @@
-export { type CheckerRoster, isHealthNews, isOperatorStatus, type RegistryStore } from './registry-store.js';
+export {
+  type CheckerRoster,
+  isHealthNews,
+  isOperatorStatus,
+  type ReadReports,
+  type RegistryStore,
+  type ReportChannel,
+  type ReportEntry,
+} from './registry-store.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
 export {
   SELF_PRESERVATION_OPTIONS,

@@ -4,9 +4,11 @@ import {
   type HealthDetail,
   type HealthStatus,
   type InstanceKey,
+  type JournalEntry,
   type Lease,
   type LeaseKind,
   type OperatorStatus,
+  type ProcessReport,
   type ServiceInstance,
   type StatusDetail,
   type WatchScope,
@@ -93,6 +95,37 @@ export interface CheckerRoster {
   announceChecker(id: string, ttlMs: number): Promise<readonly string[]>;
   /** Removes a checker. @throws RegistryUnavailableError */
   retireChecker(id: string): Promise<void>;
+}
+
+/** An entry of the journal on its way to other processes. */
+export interface ReportEntry {
+  readonly entry: JournalEntry;
+  /** The same in all processes that report one change; undefined: no other process does. */
+  readonly key?: string;
+}
+
+/** What other processes sent, as it was sent. */
+export interface ReadReports {
+  /** Each should be a {@link ProcessReport}. */
+  readonly reports: readonly unknown[];
+  /** Each should be a {@link JournalEntry}. */
+  readonly entries: readonly unknown[];
+}
+
+/** Carries to other processes what each knows alone: its calls, and its part of the journal. */
+export interface ReportChannel {
+  /**
+   * @param entries those of the report, with their keys
+   * @param maxEntries about how many entries the journal keeps, where it is kept for all processes
+   * @throws RegistryUnavailableError; other errors when the report is refused
+   */
+  sendReport(report: ProcessReport, entries: readonly ReportEntry[], maxEntries: number): Promise<void>;
+  /**
+   * What all processes sent since the last call, this one too. Omitted where another process shows the reports; that one
+   * sees changes of the registry by itself, so they are no part of reports.
+   * @throws RegistryUnavailableError
+   */
+  readReports?(): Promise<ReadReports>;
 }
 
 const OPERATOR_STATUSES: readonly string[] = ['up', 'maintenance', 'draining'] satisfies OperatorStatus[];

@@ -13,7 +13,7 @@ import { type Clock, type Random, settlesWithin, type TlsMaterial } from '../../
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { type CheckPlanner, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../../health/index.js';
 import { isHttp } from '../../model/index.js';
-import { CallFigures, DiscoveryMetrics, EventBus, EventLogger, Journal } from '../../observability/index.js';
+import { CallFigures, DiscoveryMetrics, EventBus, EventLogger, Fleet, Journal } from '../../observability/index.js';
 import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { findHttpService } from '../axios-transport/index.js';
@@ -79,6 +79,7 @@ export class ServiceDiscoveryLifecycle
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
     @Inject(Journal) private readonly journal: Journal,
     @Inject(CallFigures) private readonly figures: CallFigures,
+    @Inject(Fleet) private readonly fleet: Fleet,
     @Inject(EventLogger) private readonly eventLogger: EventLogger | null,
     @Inject(ServiceDiscoveryExplorer) private readonly explorer: ServiceDiscoveryExplorer,
     @Inject(EventBus) private readonly events: EventBus,
@@ -174,6 +175,7 @@ export class ServiceDiscoveryLifecycle
     shutdown.closed();
     this.timers.close();
     this.stopWarning?.();
+    await shutdown.step(() => this.fleet.close());
     await shutdown.step(() => this.monitor?.close());
     await shutdown.step(() => this.communicator.close());
     // Handlers may have called listed services until here.

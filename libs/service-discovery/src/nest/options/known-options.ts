@@ -106,6 +106,7 @@ export const KNOWN_OPTIONS: Readonly<Record<keyof ServiceDiscoveryOptions, reado
   logging: EVENT_LOGGER_OPTIONS.names,
   metrics: ['registry', 'prefix', 'durationBuckets'],
   journal: JOURNAL_OPTIONS.names,
+  report: null,
 };
 
 /** The names inside of a group; null for what is none, or no option at all. */

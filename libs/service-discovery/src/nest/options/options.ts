@@ -234,6 +234,12 @@ export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
   metrics?: DiscoveryMetricsOptions;
   /** How much of the journal is kept, see `GET /service-discovery/journal`; false: no journal. @default on */
   journal?: JournalOptions | false;
+  /**
+   * Whether this process tells others of the calls that it makes and of its part of the journal: over Redis all processes of
+   * the namespace, in the mode `remote` the registry.
+   * @default true
+   */
+  report?: boolean;
 }
 
 /** Aggregation of the health of all services, and the health routes of this process. */
@@ -291,6 +297,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly logging: EventLoggerOptions | false;
   readonly metrics: DiscoveryMetricsOptions;
   readonly journal: JournalOptions | false;
+  readonly report: boolean;
 }
 
 /** The Redis URL of modes that need one, if none is set. */
@@ -303,6 +310,7 @@ export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
   transport: 'undici',
   requireTls: false,
   inheritDeadline: true,
+  report: true,
   maxOfflineWrites: 10_000,
   /** In `memory_only` all who read the registry hear of a draining instance at once. */
   shutdown: { drainDelay: '300ms', drainDelayInMemory: 0, timeout: '20s' },

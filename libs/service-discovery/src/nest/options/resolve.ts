@@ -102,7 +102,7 @@ function resolveMerged(
   const registry = pick(options, REGISTRY_OPTION_NAMES);
   const healthCheck = checkHealthCheck(options, check);
   const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
-  const { transport, inheritDeadline, requireTls } = {
+  const { transport, inheritDeadline, requireTls, report } = {
     ...DEFAULT_SERVICE_DISCOVERY_OPTIONS,
     ...withoutUndefined(options),
   };
@@ -154,6 +154,7 @@ function resolveMerged(
     logging,
     metrics,
     journal,
+    report: check.boolean('report', report),
   };
 }
 

@@ -1,8 +1,9 @@
 import { Controller, Get, Inject, Param, Put, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { type CallsView, type CircuitBreakerBody, type CircuitCommandView } from '../../client/index.js';
 import { ServiceNotFoundError } from '../../common/index.js';
-import { type CircuitCommand, ServiceCommunicator } from '../../communicator/index.js';
+import { ServiceCommunicator } from '../../communicator/index.js';
 import { type Tier } from '../../model/index.js';
+import { EventBus } from '../../observability/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { accessOf, ApiGuard } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
@@ -31,6 +32,7 @@ export class ServiceDiscoveryCallsController {
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(Reply) private readonly reply: Reply,
+    @Inject(EventBus) private readonly events: EventBus,
   ) {}
 
   /** The patterns in force, by name: those of the tiers, and those of the options. */
@@ -59,10 +61,11 @@ export class ServiceDiscoveryCallsController {
   @Put('circuit-breakers/:name')
   async forceServiceCircuit(
     @Param('name') service: string,
-    @CircuitBody() { state }: CircuitDto,
+    @CircuitBody() command: CircuitDto,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<CircuitCommandView> {
-    return this.force(response, service, undefined, state);
+    return this.force(request, response, service, undefined, command);
   }
 
   /** Holds the circuit of an instance, for the calls of this process; 404 `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`. */
@@ -70,10 +73,11 @@ export class ServiceDiscoveryCallsController {
   async forceInstanceCircuit(
     @Param('name') service: string,
     @Param('id') instanceId: string,
-    @CircuitBody() { state }: CircuitDto,
+    @CircuitBody() command: CircuitDto,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<CircuitCommandView> {
-    return this.force(response, service, instanceId, state);
+    return this.force(request, response, service, instanceId, command);
   }
 
   /** The instances that calls of this process avoid for a while, since they did worse than the others. */
@@ -110,14 +114,17 @@ export class ServiceDiscoveryCallsController {
   }
 
   private async force(
+    request: object,
     response: unknown,
     service: string,
     instanceId: string | undefined,
-    state: CircuitCommand,
+    { state, reason, by }: CircuitDto,
   ): Promise<CircuitCommandView> {
     await this.registry.follow(service);
     this.mustExist(service);
     this.communicator.forceCircuit(service, instanceId, state);
+    const what = { service, instanceId, action: 'force_circuit', to: state } as const;
+    this.events.emit('operator.acted', { ...what, by: accessOf(request).actor(by), reason });
     return this.reply.json(response, 200, { service_name: service, instance_id: instanceId ?? null, state });
   }
 

@@ -4,10 +4,18 @@ import { type CallFiguresView, type JournalView, type OverviewView, type Topolog
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { HealthAggregator } from '../../health/index.js';
 import { type JournalEntry } from '../../model/index.js';
-import { CallFigures, describeTopology, DiscoveryMetrics, Journal, type Topology } from '../../observability/index.js';
+import {
+  CallFigures,
+  describeTopology,
+  DiscoveryMetrics,
+  Fleet,
+  Journal,
+  type JournalWriter,
+  type Topology,
+} from '../../observability/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
-import { OPTIONS_IN_FORCE, PROCESS_NAME } from '../tokens.js';
+import { JOURNAL_WRITER, OPTIONS_IN_FORCE } from '../tokens.js';
 import { accessOf, ApiGuard, Needs, type RequestAccess, Restricted } from './access/index.js';
 import { ageHeader } from './age.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
@@ -43,11 +51,12 @@ export class ServiceDiscoveryInsightController {
     @Inject(Reply) private readonly reply: Reply,
     @Inject(Journal) private readonly journal: Journal,
     @Inject(CallFigures) private readonly figures: CallFigures,
+    @Inject(Fleet) private readonly fleet: Fleet,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(OPTIONS_IN_FORCE) private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'mode'>,
-    @Inject(PROCESS_NAME) private readonly process: string,
+    @Inject(JOURNAL_WRITER) private readonly writer: Pick<JournalWriter, 'process'>,
   ) {}
 
   /** An event stream of what happens in this process from now on; names and data are those of {@link EventView}. */
@@ -87,7 +96,7 @@ export class ServiceDiscoveryInsightController {
     const access = accessOf(request);
     const lastId = request.headers['last-event-id'];
     return this.streams.send('events', request, response, (reader) =>
-      journalFrames(this.journal, reader, typeof lastId === 'string' ? lastId : undefined, (entry) =>
+      journalFrames(this.journal, this.fleet, reader, typeof lastId === 'string' ? lastId : undefined, (entry) =>
         isShown(entry, access) ? readable(entry, access) : undefined,
       ),
     );
@@ -95,7 +104,12 @@ export class ServiceDiscoveryInsightController {
 
   /** Calls between services in steps of 10 s, for the last hour: of this process, and of those that report to it. */
   @Get('calls')
-  listCalls(@CallsParams() query: CallsQuery, @Req() request: object, @Res() response: unknown): CallFiguresView {
+  async listCalls(
+    @CallsParams() query: CallsQuery,
+    @Req() request: object,
+    @Res() response: unknown,
+  ): Promise<CallFiguresView> {
+    await this.fleet.catchUp();
     const access = accessOf(request);
     const { from, edges } = this.figures.edges(toMinutes(query));
     const shown = edges.filter(({ caller, service }) => {
@@ -108,15 +122,15 @@ export class ServiceDiscoveryInsightController {
 
   /** Who calls whom, by calls of the last minute and by what registrations declare; what is not well, and what depends on it. */
   @Get('topology')
-  showTopology(@Req() request: object, @Res() response: unknown): TopologyView {
+  async showTopology(@Req() request: object, @Res() response: unknown): Promise<TopologyView> {
     const access = accessOf(request);
-    const view = toTopologyView(this.topology(), this.registry.snapshot, (name) => access.mayRead(name));
+    const view = toTopologyView(await this.topology(), this.registry.snapshot, (name) => access.mayRead(name));
     return this.reply.json(response, 200, view, ageHeader(this.registry));
   }
 
   /** What is not well, how many services and instances there are, and how current this process's view of them is. */
   @Get('overview')
-  showOverview(@Req() request: object, @Res() response: unknown): OverviewView {
+  async showOverview(@Req() request: object, @Res() response: unknown): Promise<OverviewView> {
     const access = accessOf(request);
     const mayReadService = (name: string): boolean => access.mayRead(name);
     const { connected, ageSeconds } = this.aggregator.getSummary().registry;
@@ -131,14 +145,15 @@ export class ServiceDiscoveryInsightController {
         held_expiry: toHeldExpiryView(this.registry.snapshot, mayReadService),
       },
       counts: toCountsView(health),
-      faults: toFaultViews(this.topology().faults, mayReadService),
+      faults: toFaultViews((await this.topology()).faults, mayReadService),
       rights: { operate: access.operatesAnything },
-      process: this.process,
+      process: this.writer.process,
     };
     return this.reply.json(response, 200, view, ageHeader(this.registry));
   }
 
-  private topology(): Topology {
+  private async topology(): Promise<Topology> {
+    await this.fleet.catchUp();
     return describeTopology(this.aggregator.getAggregatedHealth(), this.figures.lastMinute());
   }
 }

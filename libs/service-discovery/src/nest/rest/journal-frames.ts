@@ -1,6 +1,6 @@
 import { Channel } from '../../common/index.js';
 import { type JournalEntry } from '../../model/index.js';
-import { type Journal } from '../../observability/index.js';
+import { type Fleet, type Journal } from '../../observability/index.js';
 import { frameOf, type StreamReader } from './event-streams.js';
 
 /** A reader that is further behind is cut off; it comes back with `Last-Event-ID`. */
@@ -13,10 +13,12 @@ const LONGEST_BACKLOG = 1_000;
  */
 export async function* journalFrames(
   journal: Journal,
+  fleet: Fleet,
   reader: StreamReader,
   lastId: string | undefined,
   shown: (entry: JournalEntry) => JournalEntry | undefined,
 ): AsyncGenerator<string, void, undefined> {
+  const unfollow = fleet.follow();
   const stop = journal.onEntry((entry) => {
     if (channel.size >= LONGEST_BACKLOG) reader.cutOff();
     else channel.push(entry);
@@ -26,11 +28,19 @@ export async function* journalFrames(
   reader.signal.addEventListener('abort', leave, { once: true });
   if (reader.signal.aborted) leave();
   try {
-    if (lastId !== undefined) yield* frames(journal.read({ after: lastId }).reverse());
-    for await (const entry of channel) yield* frames([entry]);
+    const missed = lastId === undefined ? [] : await missedSince(lastId);
+    yield* frames(missed);
+    const sent = new Set(missed.map(({ id }) => id));
+    for await (const entry of channel) if (!sent.has(entry.id)) yield* frames([entry]);
   } finally {
     reader.signal.removeEventListener('abort', leave);
     channel.close();
+    unfollow();
+  }
+
+  async function missedSince(id: string): Promise<JournalEntry[]> {
+    await fleet.catchUp();
+    return journal.read({ after: id }).reverse();
   }
 
   function* frames(entries: readonly JournalEntry[]): Generator<string> {

@@ -7,6 +7,7 @@ import { HealthQuery } from './dto/health.query.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js';
 import { HealthDto, StatusDto } from './dto/status.dto.js';
 import { ListQuery } from './dto/list.query.js';
+import { ReportDto } from './dto/report.dto.js';
 import { WatchDto, WatchQuery } from './dto/watch.query.js';
 import { RawRegistration, RegistrationPipe } from './registration-pipe.js';
 
@@ -20,7 +21,7 @@ import { RawRegistration, RegistrationPipe } from './registration-pipe.js';
 export const REGISTRATION_BYTES = 256 * 1024;
 /** One or two short fields. */
 const WORD_BYTES = 4 * 1024;
-/** A result of a health check with its data, of 64 KiB. */
+/** A result of a health check with its data, of 64 KiB; a report of a process, with at most 50 entries of 4 KiB. */
 const REPORT_BYTES = 256 * 1024;
 /** 10,000 leases, or 20,000 names of services. */
 const LIST_BYTES = 4 * 1024 * 1024;
@@ -31,6 +32,7 @@ export const HeartbeatBody = (): ParameterDecorator =>
 export const HeartbeatsBody = (): ParameterDecorator => RawBody(LIST_BYTES, new BodyPipe(HeartbeatsDto));
 export const StatusBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(StatusDto));
 export const HealthBody = (): ParameterDecorator => RawBody(REPORT_BYTES, new BodyPipe(HealthDto));
+export const ReportBody = (): ParameterDecorator => RawBody(REPORT_BYTES, new BodyPipe(ReportDto));
 export const WatchBody = (): ParameterDecorator => RawBody(LIST_BYTES, new BodyPipe(WatchDto));
 export const CircuitBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(CircuitDto));
 

@@ -13,17 +13,19 @@ import {
 } from '@nestjs/common';
 import { type Clock } from '../../common/index.js';
 import { changeWithin, type HealthStatus, type InstanceStatus, type WatchScope } from '../../model/index.js';
+import { Fleet } from '../../observability/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { toChangeBody } from '../../store/index.js';
 import { CLOCK } from '../tokens.js';
 import { accessOf, ApiGuard, Needs, OwnedInstances, type RequestAccess, Restricted } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type HeartbeatsDto, toLease } from './dto/lease.dto.js';
+import { type ReportDto } from './dto/report.dto.js';
 import { type HealthDto, toHealthDetail } from './dto/status.dto.js';
 import { toScope, type WatchDto, type WatchQuery } from './dto/watch.query.js';
 import { RestErrorFilter } from './error-filter.js';
 import { EventStreams, frameOf } from './event-streams.js';
-import { HealthBody, HeartbeatsBody, WatchBody, WatchParams } from './params.js';
+import { HealthBody, HeartbeatsBody, ReportBody, WatchBody, WatchParams } from './params.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
 import { InstanceNotFoundError } from './rest-error.js';
@@ -49,6 +51,7 @@ export class ServiceDiscoveryFeedController {
     @Inject(Reply) private readonly reply: Reply,
     @Inject(CLOCK) private readonly clock: Clock,
     @Inject(OwnedInstances) private readonly instances: OwnedInstances,
+    @Inject(Fleet) private readonly fleet: Fleet,
   ) {}
 
   /**
@@ -91,6 +94,25 @@ export class ServiceDiscoveryFeedController {
     if (renewable.length < asked.length) access.reportForeignLeases(asked.length - renewable.length);
     const held = (await this.registry.renewAll(renewable, by)).values();
     return this.reply.json(response, 200, { renewed: own.map((isOwn) => isOwn && held.next().value === true) });
+  }
+
+  /**
+   * Takes up what a process says of its calls and of its part of the journal: 204. Only one that registered an instance of
+   * the service may report for it, or one that may operate it.
+   */
+  @Post('reports')
+  @Needs('register')
+  async report(@ReportBody() report: ReportDto, @Req() request: object, @Res() response: unknown): Promise<void> {
+    const access = accessOf(request);
+    await access.assertMayReport(report.service_name, this.registry.getInstances(report.service_name));
+    const isReadable = (name: string | null): boolean => name === null || access.mayRead(name);
+    const steps = report.steps.map(({ step, calls }) => ({
+      step,
+      calls: calls.filter((call) => isReadable(call.service_name)),
+    }));
+    const entries = report.entries.filter((entry) => isReadable(entry.service_name));
+    this.fleet.accept({ ...report, steps, entries });
+    this.reply.empty(response, {});
   }
 
   /** Reports the result of an external health check: 200; 404 `INSTANCE_NOT_FOUND`. */

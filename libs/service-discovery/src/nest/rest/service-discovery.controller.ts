@@ -25,6 +25,7 @@ import {
 import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator, type HealthSelection } from '../../health/index.js';
 import { baseUrlOf, type InstanceKey, type ServiceInstance, toInstance } from '../../model/index.js';
+import { EventBus } from '../../observability/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
 import { LeaseChoice } from '../lease-choice.js';
@@ -91,6 +92,7 @@ export class ServiceDiscoveryController {
     @Inject(LeaseChoice) private readonly leases: LeaseChoice,
     @Inject(ApiLimits) private readonly limits: ApiLimits,
     @Inject(OwnedInstances) private readonly instances: OwnedInstances,
+    @Inject(EventBus) private readonly events: EventBus,
   ) {}
 
   /**
@@ -186,10 +188,18 @@ export class ServiceDiscoveryController {
     @Res() response: unknown,
   ): Promise<StatusView> {
     const key = { serviceName, instanceId };
-    const only = await this.instances.toChange(accessOf(request), key);
+    const access = accessOf(request);
+    const only = await this.instances.toChange(access, key);
     const found = only && (await this.registry.setStatus(key, operatorStatus, { reason, by }));
     const instance = found ? this.registry.getInstance(key) : undefined;
     if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
+    // A process that ends drains its own instances.
+    const isLeaving =
+      operatorStatus === 'draining' && reason === undefined && by === undefined && access.owns(instance);
+    if (!isLeaving) {
+      const what = { service: serviceName, instanceId, action: 'set_status', to: operatorStatus } as const;
+      this.events.emit('operator.acted', { ...what, by: access.actor(by), reason });
+    }
     return this.answer(response, 200, {
       ...toKeyView(key),
       status: instance.status,

@@ -25,6 +25,12 @@ export class KeySpace {
   readonly sweep: string;
   /** Sorted set: processes that check health. */
   readonly checkers: string;
+  /** Stream: entries of the journal, of all processes. */
+  readonly journal: string;
+  /** Sorted set: which of them were appended a moment ago. */
+  readonly seen: string;
+  /** Stream: reports of the calls of all processes. */
+  readonly reports: string;
   /** A channel that every process subscribes to, to count processes and to publish names that the index had lost. */
   readonly processes: string;
   /** Channel patterns that match all services. */
@@ -38,6 +44,9 @@ export class KeySpace {
     this.names = `sd:{${namespace}}:names`;
     this.sweep = `sd:{${namespace}}:sweep`;
     this.checkers = `sd:{${namespace}}:checkers`;
+    this.journal = `sd:{${namespace}}:journal`;
+    this.seen = `sd:{${namespace}}:seen`;
+    this.reports = `sd:{${namespace}}:reports`;
     this.processes = `sd:{${namespace}}:processes`;
     this.allChanges = `${this.start}*}:${CHANGES}`;
     this.allBeats = `${this.start}*}:${BEATS}`;

@@ -26,6 +26,50 @@ return redis.call('ZRANGE', KEYS.checkers, 0, -1)`,
 );
 
 /**
+ * Appends records to a capped stream. A record with a key is left out if one with this key was appended a moment ago, since
+ * several processes report the same change.
+ * - key `stream`: stream of records
+ * - key `seen`: sorted set: key of a record → when it was appended
+ * - argument `limit`: about how many records the stream keeps
+ * - argument `windowMs`: how long a key counts as the same
+ * - argument `expiryMs`: how long the stream stays without a new record
+ * - argument `records`: key and record in turn; an empty key is never the same
+ * - reply: how many were appended
+ */
+export const appendRecords = luaScript<
+  'stream' | 'seen',
+  [limit: number, windowMs: number, expiryMs: number, ...records: string[]],
+  number
+>(
+  'append-records',
+  ['stream', 'seen'],
+  `local KEYS = { stream = KEYS[1], seen = KEYS[2] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local limit, window, expiry = ARGV[1], tonumber(ARGV[2]), ARGV[3]
+local appended = 0
+for index = 4, #ARGV, 2 do
+  local key, record = ARGV[index], ARGV[index + 1]
+  local before = key ~= '' and tonumber(redis.call('ZSCORE', KEYS.seen, key))
+  if not before or now - before >= window then
+    redis.call('XADD', KEYS.stream, 'MAXLEN', '~', limit, '*', 'record', record)
+    if key ~= '' then redis.call('ZADD', KEYS.seen, digits(now), key) end
+    appended = appended + 1
+  end
+end
+if appended > 0 then
+  redis.call('PEXPIRE', KEYS.stream, expiry)
+  redis.call('ZREMRANGEBYSCORE', KEYS.seen, '-inf', digits(now - window))
+end
+return appended`,
+);
+
+/**
  * Lets one process sweep for expired leases. If the last sweep is too long ago, Redis or all processes were stalled,
  * and heartbeats with them: nothing expires until the same time has passed again. Also returns the number of processes.
  * - key `sweep`: hash: when the last sweep began, until when nothing expires, and when writes of a service were last refused
@@ -567,6 +611,26 @@ export const readHolder = luaScript<'records' | 'states', [id: string], readonly
   ['records', 'states'],
   `local KEYS = { records = KEYS[1], states = KEYS[2] }
 return { redis.call('HGET', KEYS.records, ARGV[1]) or '', redis.call('HGET', KEYS.states, ARGV[1]) or '' }`,
+);
+
+/**
+ * Reads records of a capped stream, the oldest first.
+ * - key `stream`: stream of records
+ * - argument `from`: the first id that is read
+ * - argument `most`: how many are read
+ * - reply: id and record in turn
+ */
+export const readRecords = luaScript<'stream', [from: string, most: number], readonly unknown[]>(
+  'read-records',
+  ['stream'],
+  `local KEYS = { stream = KEYS[1] }
+local entries = redis.call('XRANGE', KEYS.stream, ARGV[1], '+', 'COUNT', ARGV[2])
+local reply = {}
+for _, entry in ipairs(entries) do
+  reply[#reply + 1] = entry[1]
+  reply[#reply + 1] = entry[2][2]
+end
+return reply`,
 );
 
 /**

@@ -18,6 +18,7 @@ import {
   type LeaseKind,
   type OperatorNote,
   type OperatorStatus,
+  type ProcessReport,
   type ServiceInstance,
   type StatusDetail,
   type WatchScope,
@@ -26,7 +27,10 @@ import {
   type CheckerRoster,
   HEALTH_ANNOUNCEMENT_INTERVAL_MS,
   isOperatorStatus,
+  type ReadReports,
   type RegistryStore,
+  type ReportChannel,
+  type ReportEntry,
 } from '../registry-store.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
@@ -39,6 +43,7 @@ import { ReconnectSpread } from './connection.js';
 import { RedisLink } from './redis-link.js';
 import { RedisTime } from './redis-time.js';
 import { isWrongType, RENEWAL, renewAll, signAgain } from './renewals.js';
+import { ReportStreams } from './report-streams.js';
 import { JitteredInterval, LONGEST_GRACE_MS, SWEEP_INTERVAL_MS, Sweeper, SweepPace } from './sweeper.js';
 import { findEviction, type RedisTrouble, type RedisTroubleCounts, TroubleLog } from './trouble.js';
 import { WatchSession, type WatchSessionDeps } from './watch-session.js';
@@ -77,7 +82,7 @@ const AUDIT_INTERVAL_MS = 30_000;
  *
  * Nothing is connected before the first call.
  */
-export class RedisRegistryStore implements RegistryStore, CheckerRoster {
+export class RedisRegistryStore implements RegistryStore, CheckerRoster, ReportChannel {
   private readonly clock: Clock;
   private readonly random: Random;
   private readonly changesKept: number;
@@ -90,6 +95,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
   private readonly sweeper: Sweeper;
   private readonly sweepPace: SweepPace;
   private readonly interval: JitteredInterval;
+  private readonly reports: ReportStreams;
   private readonly troubles: TroubleLog;
   private readonly spread: ReconnectSpread;
   private session: Promise<WatchSession> | undefined;
@@ -119,6 +125,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
       this.random,
       this.spread,
     );
+    this.reports = new ReportStreams(this.link, this.keys);
     this.link.onWritesRefused(this.noteRefusal);
     this.writes = new WriteQueue({
       link: this.link,
@@ -276,6 +283,16 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster {
 
   async retireChecker(id: string): Promise<void> {
     await this.announceChecker(id, 0);
+  }
+
+  async sendReport(report: ProcessReport, entries: readonly ReportEntry[], maxEntries: number): Promise<void> {
+    this.begin();
+    await this.reports.send(report, entries, maxEntries);
+  }
+
+  async readReports(): Promise<ReadReports> {
+    this.begin();
+    return this.reports.read();
   }
 
   /** By the clock of Redis. After a failover to a server whose clock is behind, it may be below the last generation. */

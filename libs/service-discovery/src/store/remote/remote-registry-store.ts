@@ -9,11 +9,12 @@ import {
   type LeaseKind,
   type OperatorReason,
   type OperatorStatus,
+  type ProcessReport,
   type ServiceInstance,
   type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
-import { isOperatorStatus, type RegistryStore } from '../registry-store.js';
+import { isOperatorStatus, type RegistryStore, type ReportChannel } from '../registry-store.js';
 import { type OnBadRecord } from './change-body.js';
 import { type HealthBody, toHealthBody, toRegistrationBody } from './instance-body.js';
 import { resolveRemoteRegistryStoreOptions, type RemoteRegistryStoreOptions } from './options.js';
@@ -43,7 +44,7 @@ const LEASES_PER_REQUEST = 5_000;
  * Besides `RegistryUnavailableError`, `put` rejects with the errors of the registry's own rules:
  * `InvalidInstanceError`, `HostNotAllowedError`.
  */
-export class RemoteRegistryStore implements RegistryStore {
+export class RemoteRegistryStore implements RegistryStore, ReportChannel {
   private readonly clock: Clock;
   private readonly onBadRecord: OnBadRecord | undefined;
   private readonly http: RegistryHttp;
@@ -96,6 +97,11 @@ export class RemoteRegistryStore implements RegistryStore {
     if (answer.status === 200) return true;
     if (codeOf(answer) === 'INSTANCE_NOT_FOUND') return false;
     throw this.refusal(answer, key);
+  }
+
+  async sendReport(report: ProcessReport): Promise<void> {
+    const answer = await this.http.send('POST', '/reports', report);
+    if (answer.status !== 204) throw this.refusal(answer);
   }
 
   async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {

@@ -73,6 +73,12 @@ export class RequestAccess {
     return this.rights.may('read', serviceName);
   }
 
+  /** Who acts, for the journal: the caller, after the name that a request gives. */
+  actor(by: string | undefined): string {
+    const id = nameOfCaller(this.caller);
+    return by === undefined ? id : `${by} (${id})`;
+  }
+
   /** Whether it is the caller who registered an instance. */
   owns({ owner }: Pick<ServiceInstance, 'owner'>): boolean {
     if (owner === undefined || !this.identified) return false;
@@ -138,6 +144,20 @@ export class RequestAccess {
     await this.assertAuthorized(this.owns(instance) ? 'register' : 'operate', instance);
   }
 
+  /**
+   * @param instances of the service
+   * @throws AccessError unless the caller registered one of them and may register, or may operate the service
+   */
+  async assertMayReport(
+    serviceName: string,
+    instances: readonly (InstanceKey & Pick<ServiceInstance, 'owner'>)[],
+  ): Promise<void> {
+    if (!this.mayOperateOn(serviceName) && !instances.some((instance) => this.owns(instance))) {
+      throw this.noInstance(serviceName);
+    }
+    await this.assertMay('register', { serviceName });
+  }
+
   /** Whether `authorize` lets the caller do what the rules let it do. */
   async isAuthorized(action: ApiRight, target: AccessTarget): Promise<boolean> {
     const { authorize, peer } = this.deps;
@@ -175,6 +195,12 @@ export class RequestAccess {
       `${nameOfCaller(caller)} may not ${action} ${what}. ` +
       `A rule of the registry's \`api.access\` that names this caller has to have \`may: ['${action}']\` for that service.`;
     return this.deps.refuse({ ...toTarget(target), action, reason: 'no_right', caller, message });
+  }
+
+  private noInstance(serviceName: string): Error {
+    const { caller } = this;
+    const message = `${nameOfCaller(caller)} may not report for ${serviceName}, since it has registered no instance of it.`;
+    return this.deps.refuse({ serviceName, action: 'operate', reason: 'not_owner', caller, message });
   }
 
   private notOwner(instance: InstanceKey): Error {

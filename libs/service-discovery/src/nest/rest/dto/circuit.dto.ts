@@ -1,5 +1,5 @@
 import { CIRCUIT_COMMANDS, type CircuitCommand } from '../../../communicator/index.js';
-import { Rule } from './rule.js';
+import { ByRule, ReasonRule, Rule } from './rule.js';
 
 const COMMANDS: readonly unknown[] = CIRCUIT_COMMANDS;
 
@@ -7,4 +7,10 @@ const COMMANDS: readonly unknown[] = CIRCUIT_COMMANDS;
 export class CircuitDto {
   @Rule(`one of ${CIRCUIT_COMMANDS.join(', ')}`, (value) => COMMANDS.includes(value), { optional: false })
   state!: CircuitCommand;
+
+  @ReasonRule()
+  reason?: string;
+
+  @ByRule()
+  by?: string;
 }

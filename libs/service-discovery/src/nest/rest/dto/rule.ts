@@ -44,3 +44,8 @@ export const isText =
     typeof value === 'string' && value.length > 0 && value.length <= maxLength;
 
 export const isLeaseKind = (value: unknown): boolean => value === 'heartbeat' || value === 'checks';
+
+/** Why an operator acts. */
+export const ReasonRule = (): PropertyDecorator => Rule('a text of 1 to 256 characters that says why', isText(256));
+/** The name that an operator gives. */
+export const ByRule = (): PropertyDecorator => Rule('a text of 1 to 128 characters that says who', isText(128));

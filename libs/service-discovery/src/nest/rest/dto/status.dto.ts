@@ -5,7 +5,7 @@ import {
   type HealthStatus,
   type OperatorStatus,
 } from '../../../model/index.js';
-import { isText, Rule } from './rule.js';
+import { ByRule, isText, ReasonRule, Rule } from './rule.js';
 
 const OPERATOR_STATUSES: readonly unknown[] = ['up', 'maintenance', 'draining'] satisfies OperatorStatus[];
 const HEALTH_STATUSES: readonly unknown[] = ['healthy', 'unhealthy', 'unknown'] satisfies HealthStatus[];
@@ -18,10 +18,10 @@ export class StatusDto {
   @Rule('one of up, maintenance, draining', (value) => OPERATOR_STATUSES.includes(value), { optional: false })
   status!: OperatorStatus;
 
-  @Rule('a text of 1 to 256 characters that says why', isText(256))
+  @ReasonRule()
   reason?: string;
 
-  @Rule('a text of 1 to 128 characters that says who', isText(128))
+  @ByRule()
   by?: string;
 }
 

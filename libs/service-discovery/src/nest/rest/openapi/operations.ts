@@ -142,6 +142,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 200: 'RenewedLeases' },
     errors: { 503: 'REGISTRY_UNAVAILABLE' },
   },
+  report: {
+    route: 'POST /reports',
+    summary: 'Reports the calls of a process and its part of the journal',
+    body: 'ProcessReport',
+    answers: { 204: 'nothing' },
+  },
   setHealth: {
     route: 'PUT /services/:name/instances/:id/health',
     summary: 'Reports what a health check found',

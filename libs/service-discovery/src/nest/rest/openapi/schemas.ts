@@ -74,6 +74,11 @@ const counts = {
   unknown_services: integer(),
 };
 
+const WHY_AND_WHO = {
+  'reason?': text('For the journal.', { minLength: 1, maxLength: 256 }),
+  'by?': text('A name for the journal, which shows it before the caller that the credential stands for.', label),
+};
+
 const latencies = { p50_ms: orNull(number()), p95_ms: orNull(number()), p99_ms: orNull(number()) };
 const faults = list(
   object({
@@ -147,8 +152,7 @@ export const SCHEMAS = {
   RenewedLeases: object({ renewed: list(flag(), 'In the order of the leases; false where one is lost.') }),
   OperatorStatusUpdate: object({
     status: oneOf(OPERATOR_STATUSES),
-    'reason?': text(undefined, { minLength: 1, maxLength: 256 }),
-    'by?': text(undefined, label),
+    ...WHY_AND_WHO,
   }),
   OperatorStatus: object({ ...key, status, operator_status: oneOf(OPERATOR_STATUSES) }),
   HealthReport: object({
@@ -259,7 +263,7 @@ export const SCHEMAS = {
     ),
     total: integer(),
   }),
-  CircuitCommand: object({ state: oneOf(CIRCUIT_COMMANDS) }),
+  CircuitCommand: object({ state: oneOf(CIRCUIT_COMMANDS), ...WHY_AND_WHO }),
   ForcedCircuit: object({
     service_name: text(),
     instance_id: orNull(text('Null: the service as a whole.')),
@@ -278,6 +282,33 @@ export const SCHEMAS = {
     by: orNull(text('Who did it, where an operator did.')),
     reason: orNull(text()),
     data: mapOf(true, 'The fields of the line.'),
+  }),
+  ProcessReport: object({
+    version: integer('1.'),
+    reporter: text('A random text.'),
+    process: text('host:pid.'),
+    service_name: text('A service that the process registered.'),
+    steps: {
+      ...list(
+        object({
+          step: integer('The number of the step of 10 s since the Unix epoch.'),
+          calls: list(
+            object({
+              service_name: text(),
+              'calls?': integer(),
+              'errors?': integer(),
+              'retries?': integer(),
+              'hedges?': integer(),
+              'shed?': integer(),
+              latencies: list(integer(), 'Numbers of buckets, each followed by how many calls were in it.'),
+            }),
+          ),
+        }),
+      ),
+      maxItems: 6,
+    },
+    entries: { ...list(reference('JournalEntry')), maxItems: 50 },
+    'dropped?': integer('Entries that were dropped before they could be sent.'),
   }),
   Journal: object({
     entries: list(reference('JournalEntry'), 'The newest first.'),

@@ -1,0 +1,213 @@
+import { type Clock, type Random, RegistryUnavailableError, type Timer } from '../common/index.js';
+import {
+  isJournalEntry,
+  isProcessReport,
+  type ProcessReport,
+  REPORT_LIMITS,
+  type ReportedCalls,
+  type ReportedStep,
+} from '../model/index.js';
+import { type ReportChannel, type ReportEntry } from '../store/index.js';
+import { type CallFigures, CALL_COUNTS, noFigures, type StepFigures } from './call-figures.js';
+import { type Journal, type JournalWriter } from './journal.js';
+
+/** Entries that wait to be reported; the oldest are dropped. */
+const MAX_WAITING = 200;
+/** Entries are gathered for half of this time to all of it, so that a process reports about once a second at most. */
+const GATHER_MS = 1_000;
+const RETRY_MS = 10_000;
+/** After a refusal, which only a change of rights or another version of the registry ends. */
+const RETRY_REFUSED_MS = 600_000;
+/** How often entries of other processes are asked for while someone reads the stream. */
+const FOLLOW_MS = 1_000;
+
+export interface FleetDeps {
+  readonly journal: Journal;
+  readonly figures: CallFigures;
+  /** Undefined: there is none to report to, and reports come by {@link Fleet.accept}. */
+  readonly channel?: ReportChannel;
+  /** Whether this process reports. */
+  readonly reports: boolean;
+  readonly writer: JournalWriter;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/**
+ * The journal and the call figures across processes: reports what this process alone knows, at the end of each step with
+ * calls and soon after an entry, and takes up what others report. What cannot be sent waits, bounded; what is dropped is
+ * counted.
+ */
+export class Fleet {
+  private waiting: ReportEntry[] = [];
+  private steps: ReportedStep[] = [];
+  private dropped = 0;
+  private timer: Timer | undefined;
+  private isSending = false;
+  private reading: Promise<void> | undefined;
+  private followers = 0;
+  private followTimer: Timer | undefined;
+  private closed = false;
+  private readonly stops: (() => void)[] = [];
+
+  constructor(private readonly deps: FleetDeps) {
+    const { journal, figures, channel, reports } = deps;
+    if (!channel || !reports) return;
+    const takesShared = channel.readReports !== undefined;
+    this.stops.push(
+      journal.onOwn((entry, key) => {
+        if (key !== undefined && !takesShared) return;
+        this.waiting.push({ entry, key });
+        if (this.waiting.length > MAX_WAITING) {
+          this.waiting.shift();
+          this.dropped++;
+        }
+        this.sendIn(GATHER_MS);
+      }),
+      figures.onStep((step, calls) => {
+        this.steps.push({ step, calls: toReportedCalls(calls) });
+        if (this.steps.length > REPORT_LIMITS.steps) this.steps.shift();
+        this.sendIn(GATHER_MS);
+      }),
+    );
+  }
+
+  /** Takes up a report of another process. Its entries get ids of this process, so that none is in the future. */
+  accept(report: ProcessReport): void {
+    this.addCalls(report);
+    const { process, service_name: caller } = report;
+    for (const entry of report.entries) this.deps.journal.adopt({ ...entry, process, caller });
+  }
+
+  /** Takes up what other processes have reported, where they do so through a common store; never rejects. */
+  catchUp(): Promise<void> {
+    const { channel } = this.deps;
+    if (!channel?.readReports || this.closed) return Promise.resolve();
+    this.reading ??= this.read(channel.readReports.bind(channel)).finally(() => (this.reading = undefined));
+    return this.reading;
+  }
+
+  /** Keeps taking up what other processes report until the returned function is called. */
+  follow(): () => void {
+    this.followers++;
+    this.followSoon();
+    let isOver = false;
+    return () => {
+      if (isOver) return;
+      isOver = true;
+      if (--this.followers > 0) return;
+      this.followTimer?.cancel();
+      this.followTimer = undefined;
+    };
+  }
+
+  close(): void {
+    this.closed = true;
+    for (const stop of this.stops) stop();
+    this.timer?.cancel();
+    this.followTimer?.cancel();
+  }
+
+  private followSoon(): void {
+    if (this.closed || this.followers === 0) return;
+    this.followTimer ??= this.deps.clock.setTimer(
+      () => {
+        this.followTimer = undefined;
+        void this.catchUp().then(() => this.followSoon());
+      },
+      FOLLOW_MS,
+      { keepAlive: false },
+    );
+  }
+
+  private async read(readReports: NonNullable<ReportChannel['readReports']>): Promise<void> {
+    try {
+      const { reports, entries } = await readReports();
+      for (const entry of entries) if (isJournalEntry(entry)) this.deps.journal.add(entry);
+      for (const report of reports) {
+        if (isProcessReport(report) && report.reporter !== this.deps.writer.tag) this.addCalls(report);
+      }
+    } catch {
+      // What this process knows itself is shown; the registry's state says that the store is away.
+    }
+  }
+
+  private addCalls({ process, service_name: service, steps }: ProcessReport): void {
+    for (const { step, calls } of steps) {
+      for (const call of calls) {
+        this.deps.figures.add(step, service ?? process, call.service_name, toFigures(call));
+      }
+    }
+  }
+
+  private sendIn(ms: number): void {
+    if (this.timer || this.isSending || this.closed) return;
+    const { clock, random } = this.deps;
+    this.timer = clock.setTimer(
+      () => {
+        this.timer = undefined;
+        void this.send();
+      },
+      ms * (0.5 + random() / 2),
+      { keepAlive: false },
+    );
+  }
+
+  private async send(): Promise<void> {
+    const { channel, writer, journal } = this.deps;
+    const service = writer.service() ?? null;
+    const isNameless = service === null && channel?.readReports === undefined;
+    // Another process shows reports of services alone; what waits is bounded.
+    if (!channel || isNameless) return;
+    const entries = this.waiting.splice(0, REPORT_LIMITS.entries);
+    const steps = this.steps.splice(0);
+    const { dropped } = this;
+    this.dropped = 0;
+    this.isSending = true;
+    let pauseMs = GATHER_MS;
+    try {
+      const report: ProcessReport = {
+        version: 1,
+        reporter: writer.tag,
+        process: writer.process,
+        service_name: service,
+        steps,
+        entries: entries.map(({ entry }) => entry),
+        ...(dropped > 0 && { dropped }),
+      };
+      await channel.sendReport(report, entries, journal.maxEntries);
+    } catch (error) {
+      pauseMs = error instanceof RegistryUnavailableError ? RETRY_MS : RETRY_REFUSED_MS;
+      this.putBack(entries, steps, dropped);
+    }
+    this.isSending = false;
+    if (this.waiting.length > 0 || this.steps.length > 0) this.sendIn(pauseMs);
+  }
+
+  private putBack(entries: readonly ReportEntry[], steps: readonly ReportedStep[], dropped: number): void {
+    const waiting = [...entries, ...this.waiting];
+    this.waiting = waiting.slice(-MAX_WAITING);
+    this.dropped += dropped + waiting.length - this.waiting.length;
+    this.steps = [...steps, ...this.steps].slice(-REPORT_LIMITS.steps);
+  }
+}
+
+/** Those that were called most. */
+function toReportedCalls(calls: ReadonlyMap<string, StepFigures>): ReportedCalls[] {
+  return [...calls]
+    .sort(([, one], [, other]) => other.calls - one.calls)
+    .slice(0, REPORT_LIMITS.callees)
+    .map(([service, figures]) => {
+      const counts = CALL_COUNTS.filter((name) => figures[name] > 0).map((name) => [name, figures[name]] as const);
+      const latencies = [...figures.latencies].flatMap((count, bucket) => (count > 0 ? [bucket, count] : []));
+      return { service_name: service, ...Object.fromEntries(counts), latencies };
+    });
+}
+
+function toFigures({ latencies, ...counts }: ReportedCalls): StepFigures {
+  const figures = noFigures();
+  for (const name of CALL_COUNTS) figures[name] = counts[name] ?? 0;
+  for (let index = 0; index < latencies.length; index += 2)
+    figures.latencies[latencies[index]!]! += latencies[index + 1]!;
+  return figures;
+}
