@@ -11,8 +11,10 @@ const RANGE_AT_END = new RegExp(`[:,] (?:an integer )?(?:from )?${NUMBER} to ${N
 /** A literal that a default begins with. */
 const LITERAL = /^(?:'[^']*'|true|false|\d+(?:\.\d+)?|\[.*\]|\{.*?\})(?=$|[,;:]| \()/;
 
+const NONE = { text: '', default: '' };
+
 /** Options whose default in a Nest app is another one, or depends on others: their rows are written by hand. */
-const BY_HAND = ['maxOfflineWrites'];
+const BY_HAND = ['maxOfflineWrites', 'healthCheck.cron', 'mode'];
 
 /**
  * The docstrings of all options, by the text that its group's declaration begins with.
@@ -27,9 +29,14 @@ export async function readDocstrings(directory) {
     if (!text.includes('new OptionGroup(')) continue;
     const file = ts.createSourceFile(path, text, ts.ScriptTarget.ESNext, true);
     ts.forEachChild(file, function visit(node) {
-      const [name, options] = node.arguments ?? [];
+      const [name, given] = node.arguments ?? [];
+      const options = given && ts.isSatisfiesExpression(given) ? given.expression : given;
       if (ts.isNewExpression(node) && node.expression.getText() === 'OptionGroup' && options.properties) {
-        groups.set(name.text, new Map(options.properties.map((option) => [option.name.text, docstringOf(option)])));
+        // The groups of the top level have the same name; what a group takes from another one is documented there.
+        const own = options.properties.flatMap((option) =>
+          option.name ? [[option.name.text, docstringOf(option)]] : [],
+        );
+        groups.set(name.text, new Map([...(groups.get(name.text) ?? []), ...own]));
       }
       ts.forEachChild(node, visit);
     });
@@ -69,7 +76,7 @@ export function withOptionRows(page, groups, docstrings, variableFor) {
   for (const [path, group] of Object.entries(groups)) {
     for (const [name, option] of Object.entries(group.options)) {
       const at = path === '' ? name : `${path}.${name}`;
-      rows.set(at, rowOf(at, option, docstrings.get(group.name).get(name), variableFor(at)));
+      rows.set(at, rowOf(at, option, docstrings.get(group.name)?.get(name) ?? NONE, variableFor(at)));
     }
   }
   const [tables, ...rest] = page.split('\n## Presets');
@@ -85,7 +92,9 @@ function rowOf(path, option, docstring, variable) {
   const text = sentences
     .filter((sentence) => !RANGE_SENTENCE.test(sentence))
     .join(' ')
-    .replaceAll(RANGE_AT_END, '');
+    .replaceAll(RANGE_AT_END, '')
+    // The variable stands in the first column.
+    .replace(/^`SERVICE_DISCOVERY_\w+`: (\w)/, (_, first) => first.toUpperCase());
   return `| ${[name, defaultOf(option, docstring), option.range, text].map(cell).join(' | ')} |`;
 }
 

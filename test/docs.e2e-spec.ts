@@ -17,7 +17,11 @@ import { Registry } from 'prom-client';
 import { countOneOfEach } from './support/one-of-each.js';
 import { readPages } from './support/pages.js';
 import { readDocstrings, withOptionRows } from '../scripts/option-tables.mjs';
-import { KNOWN_OPTIONS, OPTION_GROUPS } from '../libs/service-discovery/src/nest/options/known-options.js';
+import {
+  namesIn as optionsIn,
+  OPTION_GROUPS,
+  TOP_LEVEL_OPTIONS,
+} from '../libs/service-discovery/src/nest/options/known-options.js';
 import { variableFor } from '../libs/service-discovery/src/nest/options/environment.js';
 import { toErrorBody } from '../libs/service-discovery/src/nest/rest/rest-error.js';
 import { ServiceDiscoveryError } from '../libs/service-discovery/src/common/index.js';
@@ -169,13 +173,14 @@ describe('docs/reference/configuration.md', () => {
   it('has every option once', async () => {
     const [tables] = (await page('reference/configuration.md')).split('## Presets');
     const documented = rowsOf(tables!).flatMap(([cell]) => namesIn(cell!.replaceAll(/\(.*\)/g, '')));
-    const inCode = Object.entries(KNOWN_OPTIONS)
-      .flatMap(([name, inner]) =>
-        inner === null || AS_ONE.includes(name) ? [name] : inner.map((key) => `${name}.${key}`),
-      )
+    const inCode = TOP_LEVEL_OPTIONS.names
+      .flatMap((name) => {
+        const inner = optionsIn(name);
+        return inner === null || AS_ONE.includes(name) ? [name] : inner.map((key) => `${name}.${key}`);
+      })
       // Also the options of a group inside of another one.
       .flatMap((name) =>
-        name === 'redis.signing' ? OPTION_GROUPS[name].names.map((key) => `${name}.${key}`) : [name],
+        name === 'redis.signing' ? OPTION_GROUPS[name]!.names.map((key) => `${name}.${key}`) : [name],
       );
     const transport = documented.filter((name) => name.startsWith('transport.'));
     expect(transport.length).toBeGreaterThan(5);

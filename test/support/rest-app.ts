@@ -34,7 +34,7 @@ import { ServiceDiscoveryExplorer } from '../../libs/service-discovery/src/nest/
 import { ServiceReadiness } from '../../libs/service-discovery/src/nest/readiness/index.js';
 import {
   type ApiOptions,
-  resolveApiOptions,
+  API_OPTION_GROUP,
   restControllers,
   restProviders,
 } from '../../libs/service-discovery/src/nest/rest/index.js';
@@ -160,7 +160,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: RANDOM, useValue: random },
       {
         provide: OPTIONS_IN_FORCE,
-        useValue: { mode, communicator: {}, registry: settings, api: resolveApiOptions(options.api) },
+        useValue: { mode, communicator: {}, registry: settings, api: API_OPTION_GROUP.resolve(options.api) },
       },
       { provide: HOST_POLICY, useValue: new HostPolicy(options.api?.allowedHosts) },
       { provide: EventBus, useValue: bus },

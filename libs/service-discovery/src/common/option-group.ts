@@ -2,6 +2,8 @@ import { type Duration, formatMs } from './duration.js';
 import { isRecord } from './values.js';
 import { type DurationRange, type NumberRange, OptionValidator } from './validation.js';
 
+type OptionKind = 'number' | 'duration' | 'file';
+
 /** Whether an option has a default, one that follows from other options, may be left out without one, or has to be given. */
 type Presence = 'default' | 'derived' | 'optional' | 'required';
 
@@ -15,12 +17,14 @@ export interface Option<Given, Value, P extends Presence = Presence> {
   readonly default: Given | undefined;
   /** What it takes, as the docs show it: `1–100`, `1 ms–1 d or false`. */
   readonly range: string;
-  /** What a text from the environment is converted to: of `duration`, a number counts seconds. @default the text as it is */
-  readonly kind?: 'number' | 'duration' | undefined;
+  /** What a text of the environment stands for: of a `duration`, a number counts seconds; a `file` holds JSON. @default a text */
+  readonly kind?: OptionKind | undefined;
   /** The environment variable that sets it, without the prefix of the library. */
   readonly variable?: string | undefined;
   /** The group of options that may stand here. */
   readonly inner?: AnyOptionGroup | undefined;
+  /** Whether `false` may stand in the place of that group. */
+  readonly switchable?: boolean | undefined;
   /** Reports a wrong value. @returns the value to go on with, durations in milliseconds */
   readonly read: (value: unknown, path: string, check: OptionValidator) => Value;
 }
@@ -31,6 +35,9 @@ export interface AnyOptionGroup {
   readonly names: readonly string[];
   readonly options: Options;
 }
+
+/** What an option says of itself beside its default and its check. */
+type Traits = Pick<Option<unknown, unknown>, 'range' | 'kind' | 'inner' | 'switchable'>;
 
 type Options = Readonly<Record<string, Option<unknown, unknown>>>;
 type GivenOf<O> = O extends Option<infer Given, unknown> ? Given : never;
@@ -107,6 +114,13 @@ export class OptionGroup<S extends Options> {
    */
   readonly resolve = (given?: Partial<Given<S>>, path = this.name): Readonly<Resolved<S>> => {
     const check = new OptionValidator(path);
+    const resolved = this.read(given, check);
+    check.throwIfAny();
+    return check.checked(resolved);
+  };
+
+  /** The same, with what is wrong reported to `check`, which stands where the options do. */
+  read(given: Partial<Given<S>> | undefined, check: OptionValidator): Readonly<Resolved<S>> {
     const filled: Readonly<Record<string, unknown>> = check.options('', given, this.defaults, this.names);
     const resolved: Record<string, unknown> = {};
     for (const [name, { presence, read }] of Object.entries(this.options)) {
@@ -114,9 +128,8 @@ export class OptionGroup<S extends Options> {
       if (value !== undefined || presence === 'required') resolved[name] = read(value, name, check);
     }
     this.relate?.(resolved as Resolved<S>, isRecord(given) ? given : {}, check);
-    check.throwIfAny();
-    return check.checked(resolved as Resolved<S>);
-  };
+    return resolved as Resolved<S>;
+  }
 
   /** The same group with fewer options: without those that follow from something else where it stands. */
   without<Name extends keyof S & string>(...names: readonly Name[]): OptionGroup<Omit<S, Name>> {
@@ -126,7 +139,7 @@ export class OptionGroup<S extends Options> {
 }
 
 function option<Given, Value>(
-  kind: 'number' | 'duration',
+  kind: OptionKind,
   byDefault: Given | undefined,
   range: string,
   read: Option<Given, Value>['read'],
@@ -209,6 +222,7 @@ export function orFalse<Given, Value>(
     ...given,
     ...spec,
     presence: 'default',
+    switchable: true,
     range: `${given.range} or \`false\``,
     read: (value, path, check) => value !== false && given.read(value, path, check),
   };
@@ -229,14 +243,18 @@ export function group<S extends Options>(
 }
 
 /** An option with a check of its own, which reports a wrong value. */
-export function custom<Given, Value = Given>(spec: {
-  readonly default?: Given;
-  readonly range: string;
-  readonly kind?: 'duration';
-  readonly inner?: AnyOptionGroup;
-  readonly read: Option<Given, Value>['read'];
-}): Option<Given, Value, 'default'> {
+export function custom<Given, Value = Given>(
+  spec: {
+    readonly default?: Given;
+    readonly read: Option<Given, Value>['read'];
+  } & Traits,
+): Option<Given, Value, 'default'> {
   return { default: undefined, ...spec, presence: 'default' };
+}
+
+/** An option that is checked where more is known than its value, such as other options. */
+export function unchecked<Given>(spec: { readonly default?: Given } & Traits): Option<Given, Given, 'default'> {
+  return custom({ ...spec, read: (value) => value as Given });
 }
 
 /** An option with a check of its own, which has to be given. */

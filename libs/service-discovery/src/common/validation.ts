@@ -57,7 +57,7 @@ export class OptionValidator {
       return merged;
     }
     this.isChecked ||= CHECKED.has(given);
-    const known = [...Object.keys(defaults), ...withoutDefault];
+    const known = [...new Set([...Object.keys(defaults), ...withoutDefault])];
     for (const [name, value] of Object.entries(given)) {
       if (value === undefined) continue;
       if (known.includes(name)) Object.assign(merged, { [name]: value });

@@ -1,5 +1,5 @@
 import { invalidRequest, OptionValidator } from '../common/index.js';
-import { type CallSettings, type CallTimes, TIMEOUT_RANGE } from './options/index.js';
+import { type CallSettings, type CallTimes, COMMUNICATOR_OPTIONS } from './options/index.js';
 import { type ServiceCallRequest } from './request.js';
 
 /**
@@ -13,11 +13,10 @@ export function timesFor(
 ): CallTimes {
   if (timeout === undefined && attemptTimeout === undefined) return settings;
   const check = new OptionValidator();
-  const timeoutMs = timeout === undefined ? settings.timeoutMs : check.duration('timeout', timeout, TIMEOUT_RANGE);
+  const { timeout: forCall, attemptTimeout: forAttempt } = COMMUNICATOR_OPTIONS.options;
+  const timeoutMs = timeout === undefined ? settings.timeoutMs : forCall.read(timeout, 'timeout', check);
   const attemptMs =
-    attemptTimeout === undefined
-      ? settings.attemptTimeoutMs
-      : check.duration('attemptTimeout', attemptTimeout, TIMEOUT_RANGE);
+    attemptTimeout === undefined ? settings.attemptTimeoutMs : forAttempt.read(attemptTimeout, 'attemptTimeout', check);
   if (timeout !== undefined && attemptTimeout !== undefined && attemptMs > timeoutMs) {
     check.problem('attemptTimeout', attemptTimeout, `at most the timeout of the whole call (${timeout})`);
   }

@@ -2,7 +2,7 @@ import { type SelectionCriteria } from '../balancing/index.js';
 import { invalidRequest, isSignal, KnownNames } from '../common/index.js';
 import { assertServiceName } from '../model/index.js';
 import { kindOf, reject } from './invalid-request.js';
-import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './options/index.js';
+import { COMMUNICATOR_OPTIONS } from './options/index.js';
 import { type ServiceCallRequest } from './request.js';
 
 const FIELDS: Readonly<Record<keyof ServiceCallRequest, true>> = {
@@ -24,9 +24,10 @@ const FIELDS: Readonly<Record<keyof ServiceCallRequest, true>> = {
 };
 const FIELD_NAMES = Object.keys(FIELDS) as readonly (keyof ServiceCallRequest)[];
 
-const SETTINGS = [...Object.keys(DEFAULT_COMMUNICATOR_OPTIONS), 'pattern' satisfies keyof CommunicatorOptions];
 const MISPLACED: Readonly<Record<string, string>> = {
-  ...Object.fromEntries(SETTINGS.map((name) => [name, 'no field of this name (it is an option of withOptions)'])),
+  ...Object.fromEntries(
+    COMMUNICATOR_OPTIONS.names.map((name) => [name, 'no field of this name (it is an option of withOptions)']),
+  ),
   ...Object.fromEntries(
     ['retries', 'maxRetries', 'maxAttempts'].map((name) => [
       name,

@@ -14,8 +14,8 @@ export { DEADLINE_KEY_HEADER, deadlineKeysOf } from './deadline-key.js';
 export { type CommunicatorDefaults, ServiceCommunicator } from './communicator.js';
 export { FallbackFailedError, type FallbackRequest, type FallbackResult, isFallbackWorthy } from './fallback-call.js';
 export {
+  COMMUNICATOR_OPTIONS,
   type CommunicatorOptions,
-  DEFAULT_COMMUNICATOR_OPTIONS,
   overlayGroup,
   validateCommunicatorOptions,
 } from './options/index.js';

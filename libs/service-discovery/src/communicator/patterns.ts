@@ -1,8 +1,8 @@
 import { assertOptions, isRecord, OptionValidator } from '../common/index.js';
 import { type BuiltInTier, isLabel, LABEL_RULE, type Tier, TIERS } from '../model/index.js';
 import {
+  COMMUNICATOR_OPTIONS,
   type CommunicatorOptions,
-  DEFAULT_COMMUNICATOR_OPTIONS,
   mergeOptions,
   type OptionsContext,
   validateCommunicatorOptions,
@@ -118,7 +118,7 @@ export function describePatterns(
   defaults: CommunicatorOptions,
 ): Readonly<Record<Tier, CommunicationPattern>> {
   const { loadBalancing, timeout, attemptTimeout, retry, circuitBreaker, concurrency } = mergeOptions(
-    DEFAULT_COMMUNICATOR_OPTIONS,
+    COMMUNICATOR_OPTIONS.defaults,
     defaults,
   ) as Omit<CommunicationPattern, 'description'>;
   const base = { loadBalancing, timeout, attemptTimeout, retry, circuitBreaker, concurrency };

@@ -38,8 +38,7 @@ export { runProbe } from './monitor/run-probe.js';
 export { HealthMonitor, type HealthMonitorDeps, type MonitoredRegistry } from './monitor/health-monitor.js';
 export { HttpProbe, type HttpProbeSettings } from './probes/http-probe.js';
 export {
-  DEFAULT_HEALTH_CHECK_OPTIONS,
-  HEALTH_CHECK_OPTIONS_WITHOUT_DEFAULT,
+  HEALTH_CHECK_OPTIONS,
   resolveHealthCheckOptions,
   type HealthCheckOptions,
   type ResolvedHealthCheckOptions,

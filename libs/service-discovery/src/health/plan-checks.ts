@@ -11,7 +11,7 @@ import {
 } from '../model/index.js';
 import { type CheckPlan, type CheckPlanner } from './check-plan.js';
 import { type CheckSettings, overlay, scheduleOf } from './service-checks.js';
-import { DEFAULT_HEALTH_CHECK_OPTIONS, type ResolvedHealthCheckOptions } from './options.js';
+import { HEALTH_CHECK_OPTIONS, type ResolvedHealthCheckOptions } from './options.js';
 import { AliasProbe, CustomProbe } from './probes/custom-probe.js';
 import { GrpcProbe } from './probes/grpc-probe.js';
 import { HttpProbe } from './probes/http-probe.js';
@@ -136,7 +136,7 @@ function httpSettings({ healthyStatuses = [], unhealthyStatuses, ...settings }: 
     healthyStatuses: toRanges(healthyStatuses),
     unhealthyStatuses: unhealthyStatuses && toRanges(unhealthyStatuses),
     // A body condition needs the body to be read.
-    bodyLimit: body === undefined || bodyLimit > 0 ? bodyLimit : DEFAULT_HEALTH_CHECK_OPTIONS.bodyLimit,
+    bodyLimit: body === undefined || bodyLimit > 0 ? bodyLimit : HEALTH_CHECK_OPTIONS.defaults.bodyLimit,
   };
 }
 

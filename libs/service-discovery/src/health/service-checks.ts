@@ -1,4 +1,5 @@
 import {
+  count,
   isRecord,
   OptionValidator,
   overlayTls,
@@ -34,25 +35,26 @@ export interface CheckSettings extends Omit<HealthCheckSpec, 'body' | 'probe'> {
 }
 
 /** Bounds for settings made in the checking process itself. */
-const CHECKER_BOUNDS: HealthCheckBounds = {
+export const CHECKER_BOUNDS: HealthCheckBounds = {
   intervalMs: { minMs: 10, maxMs: 86_400_000 },
   timeoutMs: { minMs: 1, maxMs: 3_600_000 },
   methods: [...SAFE_METHODS, 'POST', 'PUT'],
   functions: true,
 };
 
+/** The option that limits how much of a body a check reads. */
+export const BODY_LIMIT = count({ default: 65_536, min: 0, max: 1_048_576 });
+
 /**
  * The valid options of a process; everything else is reported as a problem.
  * @param given with the names of a {@link HealthCheckSpec}, and `bodyLimit`; `tls` is read separately
  */
-export function readSettings(check: OptionValidator, given: unknown): CheckSettings {
+function readSettings(check: OptionValidator, given: unknown): CheckSettings {
   const { bodyLimit, ...others } = given as { readonly bodyLimit?: unknown };
   const settings = readHealthCheck(others, check, CODE_FORM, CHECKER_BOUNDS) as CheckSettings;
   return {
     ...settings,
-    ...(bodyLimit !== undefined && {
-      bodyLimit: check.number('bodyLimit', bodyLimit, { min: 0, max: 1_048_576, integer: true }),
-    }),
+    ...(bodyLimit !== undefined && { bodyLimit: BODY_LIMIT.read(bodyLimit, 'bodyLimit', check) }),
   };
 }
 
@@ -107,10 +109,10 @@ export interface ServiceCheckOptions extends Omit<HealthCheckSpec, 'body' | 'pro
 }
 
 /** Custom checks by name. */
-export function readProbes(check: OptionValidator, given: unknown): ReadonlyMap<string, CustomCheck> {
-  const probes = entriesOf(check, 'probes', given, 'an object of functions by name');
+export function readProbes(given: unknown, path: string, check: OptionValidator): ReadonlyMap<string, CustomCheck> {
+  const probes = entriesOf(check, path, given, 'an object of functions by name');
   for (const [name, probe] of probes) if (probe === undefined) probes.delete(name);
-  for (const [name, probe] of probes) check.optionalFunction(`probes.${name}`, probe);
+  for (const [name, probe] of probes) check.optionalFunction(`${path}.${name}`, probe);
   return probes as Map<string, CustomCheck>;
 }
 

@@ -1,7 +1,7 @@
 import { lookup as systemLookup } from 'node:dns';
 import { type LookupFunction } from 'node:net';
 import ipaddr from 'ipaddr.js';
-import { InvalidConfigurationError, type Problem } from '../common/index.js';
+import { custom, InvalidConfigurationError, optional, type Problem } from '../common/index.js';
 import {
   canonicalHost,
   findForbiddenAddress,
@@ -22,6 +22,17 @@ import {
  * every address.
  */
 export type AllowedHosts = readonly string[] | ((host: string) => boolean);
+
+/** The option that holds such a list or function. */
+export const ALLOWED_HOSTS = optional(
+  custom<AllowedHosts>({
+    range: "a list of names, suffixes, addresses, CIDR ranges and `'peer'`, or a function of a host",
+    read: (value, path, check) => {
+      check.gather(() => new HostPolicy(value as AllowedHosts, check.pathOf(path)));
+      return value as AllowedHosts;
+    },
+  }),
+);
 
 /** The entry that stands for the address that a registration comes from. */
 const PEER = 'peer';

@@ -1,6 +1,6 @@
 import { Controller, type Type, VERSION_NEUTRAL } from '@nestjs/common';
 import { MetadataScanner } from '@nestjs/core';
-import { type Problem } from '../common/index.js';
+import { custom, optional } from '../common/index.js';
 import { isRoute } from './declared-routes.js';
 import { mimic } from './decorators/mimic.js';
 import { describeController, requireToken } from './rest/swagger.js';
@@ -44,18 +44,24 @@ function decorateRoutes(prototype: object, decorators: RouteDecorators): void {
   }
 }
 
-/** @param path where the option stands, for the error */
-export function findDecoratorProblems(given: unknown, path: string): Problem[] {
-  const expected = 'a list of decorators of methods, such as [Public()]';
-  if (given === undefined) return [];
-  if (!Array.isArray(given)) return [{ path, value: given, expected }];
-  return given.flatMap((decorator: unknown, index) => {
-    const at = `${path}[${index}]`;
-    if (typeof decorator !== 'function') return [{ path: at, value: decorator, expected: 'a decorator of methods' }];
-    if (!isUncalled(decorator as MethodDecorator)) return [];
-    return [{ path: at, value: decorator.name, expected: `a decorator, which ${decorator.name}() returns` }];
-  });
-}
+/** The option that holds an app's own decorators. */
+export const DECORATORS = optional(
+  custom<RouteDecorators>({
+    range: 'a list of decorators of methods',
+    read: (given, path, check) => {
+      if (!Array.isArray(given)) check.problem(path, given, 'a list of decorators of methods, such as [Public()]');
+      const list: readonly unknown[] = Array.isArray(given) ? given : [];
+      list.forEach((decorator, index) => {
+        const at = `${path}[${index}]`;
+        if (typeof decorator !== 'function') check.problem(at, decorator, 'a decorator of methods');
+        else if (isUncalled(decorator as MethodDecorator)) {
+          check.problem(at, decorator.name, `a decorator, which ${decorator.name}() returns`);
+        }
+      });
+      return given as RouteDecorators;
+    },
+  }),
+);
 
 /** Whether it makes a decorator rather than being one: on a method, `Public` without `()` does nothing but return another function. */
 function isUncalled(decorator: MethodDecorator): boolean {

@@ -21,7 +21,7 @@ import {
 import {
   Balancers,
   type CommunicationPattern,
-  DEFAULT_COMMUNICATOR_OPTIONS,
+  COMMUNICATOR_OPTIONS,
   type FedBalancer,
   ServiceCommunicator,
 } from '../communicator/index.js';
@@ -248,7 +248,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
   private know(serviceName: string): KnownService {
     this.forgetWhatIsGone();
     const { communicator, strategies } = this.options;
-    const { loadBalancing = DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing } = communicator;
+    const { loadBalancing = COMMUNICATOR_OPTIONS.defaults.loadBalancing } = communicator;
     const strict = mergeLoadBalancing(loadBalancing, STRICT);
     const balancers = new Balancers({ clock: this.clock, random: this.random, strategies }, strict);
     const usual = balancers.of(STRICT);

@@ -23,7 +23,7 @@ export {
   DEFAULT_METRICS_PREFIX,
   DiscoveryMetrics,
   type DiscoveryMetricsOptions,
-  validateDiscoveryMetricsOptions,
+  METRICS_OPTIONS,
 } from './metrics.js';
 export { OpenTelemetryTracer, type OpenTelemetryTracerDeps } from './open-telemetry-tracer.js';
 export { type MetricsSource } from './registry-gauges.js';

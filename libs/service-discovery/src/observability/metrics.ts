@@ -1,5 +1,14 @@
 import { type Metric, type Registry } from 'prom-client';
-import { isRecord, OptionValidator, systemClock, type Clock } from '../common/index.js';
+import {
+  type Clock,
+  custom,
+  isRecord,
+  OptionGroup,
+  optional,
+  type OptionsOf,
+  type ResolvedOf,
+  systemClock,
+} from '../common/index.js';
 import {
   API_LIMITS,
   API_REFUSAL_REASONS,
@@ -16,31 +25,57 @@ import { type ScrapedMetric, type ServiceMetric } from './scraped-metric.js';
 import { ServiceCounter } from './service-counter.js';
 import { ServiceHistogram } from './service-histogram.js';
 
-/** Where the metrics go, and how they are named. */
-export interface DiscoveryMetricsOptions {
-  /**
-   * The prom-client registry to add the metrics to, such as that of the app.
-   * @default a new one, never prom-client's global registry
-   */
-  registry?: Registry;
-  /**
-   * The prefix of all metric names: letters, digits, `_` and `:`, not starting with a digit.
-   * @default 'service_discovery_'
-   */
-  prefix?: string;
-  /**
-   * The upper bounds of the buckets of call durations, in seconds, ascending.
-   * @default DEFAULT_DURATION_BUCKETS
-   */
-  durationBuckets?: readonly number[];
-}
-
 /** From a call over loopback to one that reaches the default timeouts. */
 export const DEFAULT_DURATION_BUCKETS: readonly number[] = [
   0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 ];
 
 export const DEFAULT_METRICS_PREFIX = 'service_discovery_';
+
+/** What metrics are called, and where they go. */
+export const METRICS_OPTIONS = new OptionGroup('metrics', {
+  /**
+   * The prom-client registry to add the metrics to, such as that of the app.
+   * @default a new one, never prom-client's global registry
+   */
+  registry: optional(
+    custom<Registry>({
+      range: 'a `Registry` of prom-client',
+      read: (value, path, check) => {
+        if (!isRegistry(value)) check.problem(path, typeof value, 'a Registry of prom-client');
+        return value as Registry;
+      },
+    }),
+  ),
+  /**
+   * The prefix of all metric names: letters, digits, `_` and `:`, not starting with a digit.
+   * @default 'service_discovery_'
+   */
+  prefix: custom<string>({
+    default: DEFAULT_METRICS_PREFIX,
+    range: "a metric's name",
+    read: (value, path, check) => {
+      const isPrefix = typeof value === 'string' && /^[A-Za-z_:][A-Za-z0-9_:]*$/.test(value);
+      if (!isPrefix) check.problem(path, value, 'letters, digits, "_" and ":", not starting with a digit');
+      return value as string;
+    },
+  }),
+  /**
+   * The upper bounds of the buckets of call durations, in seconds, ascending.
+   * @default DEFAULT_DURATION_BUCKETS, 1 ms to 30 s
+   */
+  durationBuckets: custom<readonly number[]>({
+    default: DEFAULT_DURATION_BUCKETS,
+    range: 'ascending seconds',
+    read: (value, path, check) => {
+      if (!isAscending(value)) check.problem(path, value, 'a list of ascending numbers above 0');
+      return value as readonly number[];
+    },
+  }),
+});
+
+/** What metrics are called, and where they go. */
+export interface DiscoveryMetricsOptions extends Partial<OptionsOf<typeof METRICS_OPTIONS>> {}
 
 /** That of prom-client's registries unless they are told otherwise. */
 const PROMETHEUS_CONTENT_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
@@ -67,6 +102,7 @@ export class DiscoveryMetrics {
   private readonly perService: ServiceMetric<unknown>[] = [];
   private readonly perInstance: InstanceCounter[] = [];
   private readonly clock: Clock;
+  private readonly options: ResolvedOf<typeof METRICS_OPTIONS>;
   /** When the last instance to leave a service left, oldest first. */
   private readonly leftAt = new Map<string, number>();
 
@@ -77,10 +113,10 @@ export class DiscoveryMetrics {
   constructor(
     private readonly bus: EventBus,
     private readonly source?: MetricsSource,
-    private readonly options: DiscoveryMetricsOptions = {},
+    options: DiscoveryMetricsOptions = {},
     deps: { readonly clock?: Clock } = {},
   ) {
-    validateDiscoveryMetricsOptions(options);
+    this.options = METRICS_OPTIONS.resolve(options, '');
     this.clock = deps.clock ?? systemClock;
     this.countInstances();
     this.countTroubles();
@@ -207,7 +243,7 @@ export class DiscoveryMetrics {
     );
     const stale = this.serviceCounter('stale_answers_total', 'Failed calls that got a stale answer');
     const calls = this.serviceCounter('calls_total', 'Calls with all their attempts, by result', 'result', 'code');
-    const buckets = this.options.durationBuckets ?? DEFAULT_DURATION_BUCKETS;
+    const buckets = this.options.durationBuckets;
     const durations = this.histogram(
       'call_duration_seconds',
       'Duration of calls with all their attempts',
@@ -313,28 +349,8 @@ export class DiscoveryMetrics {
   }
 
   private name(rest: string): string {
-    return (this.options.prefix ?? DEFAULT_METRICS_PREFIX) + rest;
+    return this.options.prefix + rest;
   }
-}
-
-/**
- * @param path prefix of option names in error messages, such as `metrics`
- * @throws InvalidConfigurationError naming every wrong option
- */
-export function validateDiscoveryMetricsOptions(options: DiscoveryMetricsOptions, path = ''): void {
-  const check = new OptionValidator(path);
-  const given = check.options<DiscoveryMetricsOptions>('', options, {}, ['registry', 'prefix', 'durationBuckets']);
-  const { registry, prefix, durationBuckets } = given as Record<keyof DiscoveryMetricsOptions, unknown>;
-  if (registry !== undefined && !isRegistry(registry)) {
-    check.problem('registry', typeof registry, 'a Registry of prom-client');
-  }
-  if (prefix !== undefined && (typeof prefix !== 'string' || !/^[A-Za-z_:][A-Za-z0-9_:]*$/.test(prefix))) {
-    check.problem('prefix', prefix, 'letters, digits, "_" and ":", not starting with a digit');
-  }
-  if (durationBuckets !== undefined && !isAscending(durationBuckets)) {
-    check.problem('durationBuckets', durationBuckets, 'a list of ascending numbers above 0');
-  }
-  check.throwIfAny();
 }
 
 /** Duck-typed, since the app may have its own copy of prom-client. */

@@ -2,6 +2,7 @@ import {
   boolean,
   count,
   duration,
+  fromEnv,
   oneOf,
   optional,
   OptionGroup,
@@ -20,7 +21,7 @@ export const SERVICE_REGISTRY_OPTIONS = new OptionGroup(
      * How long a registration without a `ttl` of its own lives without a heartbeat: 1 s to 1 day.
      * @default '300s'
      */
-    serviceTtl: duration({ default: DEFAULT_TTL, minMs: 1_000, maxMs: 86_400_000 }),
+    serviceTtl: fromEnv('SERVICE_TTL', duration({ default: DEFAULT_TTL, minMs: 1_000, maxMs: 86_400_000 })),
     /**
      * How often this process renews its own leases: at least 100 ms and less than `serviceTtl`. Leases that are not
      * longer than this are renewed at the default interval.

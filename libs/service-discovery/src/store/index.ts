@@ -9,9 +9,9 @@ export {
 } from './registry-store.js';
 export { WatchHub, type ResetChange } from './watch-hub.js';
 export {
+  SELF_PRESERVATION,
   SELF_PRESERVATION_OPTIONS,
   holdsWithin,
-  resolveSelfPreservationOptions,
   type SelfPreservationOptions,
 } from './self-preservation.js';
 export { MemoryRegistryStore, type MemoryRegistryStoreOptions } from './memory/memory-registry-store.js';

@@ -53,6 +53,7 @@ export const SELF_PRESERVATION = custom<Partial<SelfPreservationOptions> | false
   default: {},
   range: 'options or `false`',
   inner: SELF_PRESERVATION_OPTIONS,
+  switchable: true,
   read: (value, path, check) =>
     // What is wrong is reported, so that nothing goes on with undefined.
     check.gather(() => resolveSelfPreservationOptions(value as SelfPreservationOptions, check.pathOf(path)))!,

@@ -1,16 +1,16 @@
-import { OptionValidator } from '../../common/index.js';
 import {
   type LoadBalancing,
   type NamedStrategies,
   resolveLoadBalancing,
   type ResolvedLoadBalancingOptions,
-  LOAD_BALANCING_OPTIONS,
   strategyName,
 } from '../../balancing/index.js';
-import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
+import {
+  COMMUNICATOR_OPTIONS,
+  type CommunicatorOptions,
+  type ResolvedCommunicatorOptions,
+} from './communicator-options.js';
 import { mergeOptions } from './merge-options.js';
-import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.js';
-import { TIMEOUT_RANGE, WAIT_RANGE } from './validate-options.js';
 
 /** Timeouts of a call, in milliseconds. */
 export interface CallTimes {
@@ -23,8 +23,11 @@ export interface CallTimes {
   readonly leavesRoom: boolean;
 }
 
+/** The options whose settings have another name or form. */
+type Converted = 'loadBalancing' | 'timeout' | 'attemptTimeout' | 'concurrency' | 'waitForFirst' | 'pattern';
+
 /** Resolved settings of a call: defaults applied, validated, in milliseconds. */
-export interface CallSettings extends CallTimes, ResolvedPolicies {
+export interface CallSettings extends CallTimes, Omit<ResolvedCommunicatorOptions, Converted> {
   readonly strategy: LoadBalancing;
   /** Balancing options besides the strategy. */
   readonly balancing: ResolvedLoadBalancingOptions;
@@ -35,7 +38,6 @@ export interface CallSettings extends CallTimes, ResolvedPolicies {
   readonly serviceBreakerKey: string;
   /** Infinity: no limit. */
   readonly concurrency: number;
-  readonly coalescing: boolean;
   /** 0: does not wait. */
   readonly waitForFirstMs: number;
 }
@@ -44,34 +46,32 @@ export interface CallSettings extends CallTimes, ResolvedPolicies {
  * Resolves options that were merged over the defaults.
  * @throws InvalidConfigurationError if the merged options contradict each other
  */
-export function toSettings(options: CommunicatorOptions, strategies?: NamedStrategies): CallSettings {
-  const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, options);
-  const check = new OptionValidator();
-  const timeoutMs = check.duration('timeout', merged.timeout, TIMEOUT_RANGE);
-  const attemptTimeoutMs = check.duration('attemptTimeout', merged.attemptTimeout, TIMEOUT_RANGE);
-  const { waitForFirst } = merged;
-  const waitForFirstMs = waitForFirst === false ? 0 : check.duration('waitForFirst', waitForFirst, WAIT_RANGE);
-  const policies = Object.fromEntries(
-    POLICY_NAMES.map((name) => [name, check.gather(() => resolvePolicy(name, merged[name], name)) ?? null]),
-  ) as ResolvedPolicies;
-  const strategy = merged.loadBalancing ?? DEFAULT_COMMUNICATOR_OPTIONS.loadBalancing;
-  const balancing = check.gather(() => resolveLoadBalancing(strategy, { strategies }));
-  check.throwIfAny();
+export function toSettings(given: CommunicatorOptions, strategies?: NamedStrategies): CallSettings {
+  const merged = Object.entries(mergeOptions(COMMUNICATOR_OPTIONS.defaults, given));
+  // A layer may have more: `patterns`, or the `description` of a pattern.
+  const known = Object.fromEntries(merged.filter(([name]) => COMMUNICATOR_OPTIONS.names.includes(name)));
+  const {
+    loadBalancing,
+    timeout,
+    attemptTimeout,
+    concurrency,
+    waitForFirst,
+    pattern: _applied,
+    ...settings
+  } = COMMUNICATOR_OPTIONS.resolve(known);
   return {
-    ...policies,
-    strategy,
-    balancing: balancing?.options ?? LOAD_BALANCING_OPTIONS.resolve(),
-    strategyName: strategyName(strategy),
-    timeoutMs,
+    ...settings,
+    strategy: loadBalancing,
+    balancing: resolveLoadBalancing(loadBalancing, { strategies }).options,
+    strategyName: strategyName(loadBalancing),
+    timeoutMs: timeout,
     // An attempt timeout from an earlier layer does not contradict a shorter timeout of a later one.
-    attemptTimeoutMs: Math.min(attemptTimeoutMs, timeoutMs),
+    attemptTimeoutMs: Math.min(attemptTimeout, timeout),
     // One that is longer than the call limits nothing, so it asks for nothing either.
-    leavesRoom: options.attemptTimeout === undefined || attemptTimeoutMs > timeoutMs,
-    breakerKey: JSON.stringify(policies.circuitBreaker),
-    serviceBreakerKey: JSON.stringify(policies.serviceCircuitBreaker),
-    concurrency:
-      merged.concurrency === false ? Number.POSITIVE_INFINITY : (merged.concurrency ?? Number.POSITIVE_INFINITY),
-    coalescing: merged.coalescing ?? false,
-    waitForFirstMs,
+    leavesRoom: given.attemptTimeout === undefined || attemptTimeout > timeout,
+    breakerKey: JSON.stringify(settings.circuitBreaker),
+    serviceBreakerKey: JSON.stringify(settings.serviceCircuitBreaker),
+    concurrency: concurrency === false ? Number.POSITIVE_INFINITY : concurrency,
+    waitForFirstMs: waitForFirst === false ? 0 : waitForFirst,
   };
 }

@@ -1,13 +1,12 @@
 import { type OptionValidator } from '../../common/index.js';
 import { checkHedging, checkSlowCalls, RETRY_OPTIONS } from '../../resilience/index.js';
-import { type CommunicatorOptions } from './communicator-options.js';
-import { type ResolvedPolicies } from './policies.js';
+import { type CommunicatorOptions, type ResolvedCommunicatorOptions } from './communicator-options.js';
 
 /** The options that were given, and the values in effect for the rest. */
 interface Given {
   readonly options: CommunicatorOptions;
   /** Those of the given options that are valid by themselves. */
-  readonly policies: Partial<ResolvedPolicies>;
+  readonly policies: Partial<ResolvedCommunicatorOptions>;
   readonly retry: CommunicatorOptions['retry'];
   readonly timeoutMs: number;
   readonly attemptTimeoutMs: number;

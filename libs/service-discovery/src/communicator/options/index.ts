@@ -1,5 +1,5 @@
 /** Options of calls: their types, how layers are merged, and the resolved settings. */
 export { type CallSettings, type CallTimes, toSettings } from './call-settings.js';
-export { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
+export { COMMUNICATOR_OPTIONS, type CommunicatorOptions } from './communicator-options.js';
 export { mergeOptions, overlayGroup } from './merge-options.js';
-export { type OptionsContext, TIMEOUT_RANGE, validateCommunicatorOptions } from './validate-options.js';
+export { type OptionsContext, validateCommunicatorOptions } from './validate-options.js';

@@ -1,7 +1,6 @@
-import { mergeLoadBalancing } from '../../balancing/index.js';
-import { isRecord, msOf, withoutUndefined } from '../../common/index.js';
-import { type CommunicatorOptions } from './communicator-options.js';
-import { POLICY_NAMES } from './policies.js';
+import { type LoadBalancing, mergeLoadBalancing } from '../../balancing/index.js';
+import { type AnyOptionGroup, isRecord, msOf, withoutUndefined } from '../../common/index.js';
+import { COMMUNICATOR_OPTIONS, type CommunicatorOptions } from './communicator-options.js';
 
 type Values = Readonly<Record<string, unknown>>;
 
@@ -20,13 +19,14 @@ const BOUNDS: readonly (readonly [group: string, value: string, bound: string])[
  */
 export function mergeOptions(...layers: readonly (CommunicatorOptions | undefined)[]): CommunicatorOptions {
   const merged: Record<string, unknown> = {};
+  const { options }: AnyOptionGroup = COMMUNICATOR_OPTIONS;
   for (const layer of layers) {
     if (!layer) continue;
-    const loadBalancing = mergeLoadBalancing((merged as CommunicatorOptions).loadBalancing, layer.loadBalancing);
-    for (const [option, value] of Object.entries(layer) as [string, unknown][]) {
+    const loadBalancing = mergeLoadBalancing(merged.loadBalancing as LoadBalancing | undefined, layer.loadBalancing);
+    for (const [option, value] of Object.entries<unknown>(layer)) {
       if (value === undefined) continue;
-      const isPolicy = (POLICY_NAMES as readonly string[]).includes(option) && isRecord(value);
-      merged[option] = isPolicy ? overlayGroup(option, asRecord(merged[option]), value) : value;
+      const { inner } = options[option] ?? {};
+      merged[option] = inner && isRecord(value) ? overlayGroup(option, asRecord(merged[option]), value) : value;
     }
     if (loadBalancing !== undefined) merged.loadBalancing = loadBalancing;
   }

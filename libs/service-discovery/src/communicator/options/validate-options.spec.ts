@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { type InvalidConfigurationError, type Problem } from '../../common/index.js';
-import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
+import { COMMUNICATOR_OPTIONS, type CommunicatorOptions } from './communicator-options.js';
 import { type OptionsContext, validateCommunicatorOptions } from './validate-options.js';
 
 const problemsOf = (options: unknown, context?: OptionsContext, path = ''): readonly Problem[] => {
@@ -72,7 +72,7 @@ describe('options of calls', () => {
     expect(problems.find((problem) => problem.path === path)?.expected).toContain(expected);
   });
 
-  describe.each(Object.keys(DEFAULT_COMMUNICATOR_OPTIONS))('%s', (name) => {
+  describe.each(Object.keys(COMMUNICATOR_OPTIONS.defaults))('%s', (name) => {
     const right: Readonly<Record<string, readonly unknown[]>> = { loadBalancing: [ignore], coalescing: [true] };
 
     it.each([['x'], [-5], [true], [[]], [null], [ignore], [new Map()]])(

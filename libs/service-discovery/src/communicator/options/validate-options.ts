@@ -1,20 +1,13 @@
 import { isRecord, msOf, OptionValidator, oneOfNames } from '../../common/index.js';
 import { type NamedStrategies, resolveLoadBalancing } from '../../balancing/index.js';
 import { TIERS } from '../../model/index.js';
-import { type CommunicatorOptions, DEFAULT_COMMUNICATOR_OPTIONS } from './communicator-options.js';
+import { COMMUNICATOR_OPTIONS, type CommunicatorOptions } from './communicator-options.js';
 import { findContradictions } from './find-contradictions.js';
 import { mergeOptions } from './merge-options.js';
-import { POLICY_NAMES, resolvePolicy, type ResolvedPolicies } from './policies.js';
-
-export const TIMEOUT_RANGE = { minMs: 1, maxMs: 86_400_000 };
-export const WAIT_RANGE = { minMs: 1, maxMs: 60_000 };
 
 const NOT_SHARED =
   'false, since the transport may add headers such as a token, and answers would be shared between users; ' +
   'a Transport of your own that adds none says so with sendsAsGiven: true';
-
-/** Options without a default: the pattern comes from the service's tier. */
-const WITHOUT_DEFAULT: readonly string[] = ['pattern'];
 
 /** Context for checking options. */
 export interface OptionsContext {
@@ -39,38 +32,27 @@ export function validateCommunicatorOptions(
   { over = [], strategies, patterns = TIERS, sendsAsGiven = true }: OptionsContext = {},
 ): void {
   const validator = new OptionValidator(path);
-  validator.options<CommunicatorOptions>('', options, DEFAULT_COMMUNICATOR_OPTIONS, WITHOUT_DEFAULT);
+  validator.options<CommunicatorOptions>('', options, {}, COMMUNICATOR_OPTIONS.names);
   // Not an object: nothing more to check.
   if (!isRecord(options)) validator.throwIfAny();
-  const merged = mergeOptions(DEFAULT_COMMUNICATOR_OPTIONS, ...over, options);
-  const { timeout, attemptTimeout, concurrency, coalescing, waitForFirst, pattern } = options;
+  const merged = mergeOptions(COMMUNICATOR_OPTIONS.defaults, ...over, options);
+  const resolved: Record<string, unknown> = {};
+  for (const [name, { read }] of Object.entries(COMMUNICATOR_OPTIONS.options)) {
+    const option = name as keyof CommunicatorOptions;
+    if (options[option] !== undefined) resolved[name] = read(merged[option], name, validator);
+  }
   if (options.loadBalancing !== undefined) {
     const at = validator.pathOf('loadBalancing');
     validator.gather(() => resolveLoadBalancing(merged.loadBalancing!, { path: at, strategies }));
   }
-  for (const [name, value] of Object.entries({ timeout, attemptTimeout })) {
-    if (value !== undefined) validator.duration(name, value, TIMEOUT_RANGE);
-  }
-  if (concurrency !== undefined && concurrency !== false) {
-    validator.number('concurrency', concurrency, { min: 1, max: 1_000_000, integer: true });
-  }
-  if (waitForFirst !== undefined && waitForFirst !== false) {
-    validator.duration('waitForFirst', waitForFirst, WAIT_RANGE);
-  }
-  if (coalescing !== undefined) validator.boolean('coalescing', coalescing);
   for (const name of ['coalescing', 'lastGood'] as const) {
     if (options[name] && !sendsAsGiven) validator.problem(name, options[name], NOT_SHARED);
   }
+  const { pattern } = options;
   if (pattern !== undefined && !patterns.includes(pattern)) {
     validator.problem('pattern', pattern, oneOfNames(pattern, patterns));
   }
-  const policies: { -readonly [Name in keyof ResolvedPolicies]?: ResolvedPolicies[Name] } = {};
-  for (const name of POLICY_NAMES) {
-    if (options[name] === undefined) continue;
-    const resolved = validator.gather(() => resolvePolicy(name, merged[name], validator.pathOf(name)));
-    Object.assign(policies, { [name]: resolved });
-  }
-  findContradictions({ options, policies, retry: merged.retry, ...timesOf(merged) }, validator);
+  findContradictions({ options, policies: resolved, retry: merged.retry, ...timesOf(merged) }, validator);
   validator.throwIfAny();
 }
 

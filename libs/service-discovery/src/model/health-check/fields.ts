@@ -74,6 +74,14 @@ export const REGISTRATION_BOUNDS: HealthCheckBounds = {
   functions: false,
 };
 
+/** Ranges that hold for registrations and for options alike. */
+export const CHECK_RANGES = {
+  jitter: { min: 0, max: 0.5 },
+  threshold: { min: 1, max: 255, integer: true },
+  /** 0 means off. */
+  thresholdOfKind: { min: 0, max: 255, integer: true },
+};
+
 /** Input for reading one field. */
 interface FieldInput {
   readonly value: unknown;
@@ -93,7 +101,7 @@ export const FIELDS: Fields = {
   changingInterval: readInterval,
   downInterval: readInterval,
   idleInterval: readInterval,
-  jitter: ({ value, path, check }) => check.number(path, value, { min: 0, max: 0.5 }),
+  jitter: ({ value, path, check }) => check.number(path, value, CHECK_RANGES.jitter),
   timeout: ({ value, path, check, bounds, form }) => form.readDuration(check, path, value, bounds.timeoutMs),
   rise: readCount,
   fall: readCount,
@@ -107,8 +115,8 @@ export const FIELDS: Fields = {
   method: ({ value, path, check, bounds }) => check.oneOf(path, value, bounds.methods),
   headers: ({ value, path, check }) => readHeaders(check, path, value),
   host: textField('a host name or IP address that a service may stand at, with or without a port', isHostHeader),
-  healthyStatuses: ({ value, path, check }) => readStatuses(check, path, value),
-  unhealthyStatuses: ({ value, path, check }) => readStatuses(check, path, value),
+  healthyStatuses: ({ value, path, check }) => readStatuses(value, path, check),
+  unhealthyStatuses: ({ value, path, check }) => readStatuses(value, path, check),
   body: readBody,
   grpcService: textField('a name of at most 256 printable characters, or "" for all that the server serves', (value) =>
     /^[\x21-\x7e]{0,256}$/.test(value),
@@ -122,12 +130,11 @@ function readInterval({ value, path, check, bounds, form }: FieldInput): number 
 }
 
 function readCount({ value, path, check }: FieldInput): number {
-  return check.number(path, value, { min: 1, max: 255, integer: true });
+  return check.number(path, value, CHECK_RANGES.threshold);
 }
 
-/** 0 means off. */
 function readCountOrOff({ value, path, check }: FieldInput): number {
-  return check.number(path, value, { min: 0, max: 255, integer: true });
+  return check.number(path, value, CHECK_RANGES.thresholdOfKind);
 }
 
 function textField(expected: string, accepts: (text: string) => boolean): (input: FieldInput) => string {
@@ -258,7 +265,7 @@ function findProblem(name: string, value: unknown, before: ReadonlyMap<string, s
 
 const STATUS_LIMIT = 64;
 
-function readStatuses(check: OptionValidator, path: string, given: unknown): StatusRange[] {
+export function readStatuses(given: unknown, path: string, check: OptionValidator): StatusRange[] {
   if (!Array.isArray(given) || given.length === 0 || given.length > STATUS_LIMIT) {
     check.problem(path, given, `a list of 1 to ${STATUS_LIMIT} status codes and [from, to] ranges`);
     return [];

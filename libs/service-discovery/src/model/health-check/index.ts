@@ -1,5 +1,14 @@
 /** Health check settings of an instance: fields, limits, and their spelling in code and over REST. */
-export { CODE_FORM, type HealthCheckBounds, type HealthCheckForm, toRanges, WIRE_FORM } from './fields.js';
+export {
+  CHECK_RANGES,
+  CODE_FORM,
+  type HealthCheckBounds,
+  type HealthCheckForm,
+  overlap,
+  readStatuses,
+  toRanges,
+  WIRE_FORM,
+} from './fields.js';
 export {
   findHealthCheckProblems,
   HEALTH_CHECK_FIELD_NAMES,

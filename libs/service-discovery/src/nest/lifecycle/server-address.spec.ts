@@ -1,13 +1,13 @@
 import { Server as HttpServer } from 'node:http';
 import { Server as HttpsServer } from 'node:https';
 import { describe, expect, it } from '@jest/globals';
-import { resolveApiOptions } from '../rest/api-options.js';
+import { API_OPTION_GROUP } from '../rest/api-options.js';
 import { addressToAdvertise, type Interfaces, type ListeningServer } from './server-address.js';
 
 const local = { advertise: {}, mode: 'memory_only', remote: undefined } as const;
 const remote = (url: string) => ({ advertise: {}, mode: 'remote', remote: { url } }) as const;
 const withToken = (url: string) => ({ advertise: {}, mode: 'remote', remote: { url, token: 'x'.repeat(32) } }) as const;
-const api = resolveApiOptions();
+const api = API_OPTION_GROUP.resolve();
 
 function bound(
   address: ReturnType<ListeningServer['address']>,

@@ -18,15 +18,9 @@ import {
   validateCommunicatorOptions,
 } from '../../communicator/index.js';
 import { type CronTimes, type HealthCheckOptions, resolveHealthCheckOptions } from '../../health/index.js';
-import {
-  type AllowedHosts,
-  findRegistrationProblems,
-  HostPolicy,
-  type ServiceRegistration,
-} from '../../model/index.js';
+import { type AllowedHosts, type ServiceRegistration } from '../../model/index.js';
 import { readListedServices } from '../../registry/index.js';
 import {
-  REDIS_REGISTRY_STORE_OPTIONS,
   REDIS_SERVERS_OPTION_NAMES,
   type RedisRegistryStoreOptions,
   type RegistryStore,
@@ -35,15 +29,12 @@ import {
   resolveRemoteRegistryStoreOptions,
 } from '../../store/index.js';
 import { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from '../../transport/index.js';
-import { type DeadlineCheck } from '../incoming/deadline-trust.js';
 import { NoCronError, parseCron } from '../schedule/index.js';
 import {
-  type AdvertiseOptions,
   AXIOS_TRANSPORT_OPTIONS,
   type AxiosTransportOptions,
   DEFAULT_REDIS_URL,
-  DEFAULT_SERVICE_DISCOVERY_OPTIONS,
-  PRESET_NAMES,
+  OFFLINE_WRITES,
   SERVICE_DISCOVERY_MODES,
   type ServiceDiscoveryMode,
   type ServiceDiscoveryOptions,
@@ -51,32 +42,10 @@ import {
   type TransportOptions,
 } from './options.js';
 import { lacksValue } from './layers.js';
-import { isPreset } from './presets.js';
-
-/** The options that are the registry's. */
-export const REGISTRY_OPTION_NAMES = [
-  'serviceTtl',
-  'heartbeatInterval',
-  'startTimeout',
-  'maxSnapshotAge',
-  'follow',
-  'trackHeartbeats',
-] as const;
 
 const TO_DO_WITHOUT = "mode: 'memory_only' (SERVICE_DISCOVERY_MODE=memory_only) to do without";
 const BESIDE_MEMORY =
   'nothing beside the mode memory_only, which keeps the registry in this process: leave one of the two out';
-
-export function checkPreset(preset: unknown, check: OptionValidator): void {
-  if (preset === undefined || isPreset(preset)) return;
-  check.problem('preset', preset, `one of ${PRESET_NAMES.join(', ')}${suggestNear(preset, PRESET_NAMES)}`);
-}
-
-export function checkInheritDeadline(value: unknown, check: OptionValidator): boolean | DeadlineCheck {
-  if (typeof value === 'function') return value as DeadlineCheck;
-  if (typeof value !== 'boolean') check.problem('inheritDeadline', value, 'true, false, or a function of a request');
-  return value === true;
-}
 
 const STORE_METHODS = ['put', 'recover', 'renew', 'remove', 'setStatus', 'watch', 'close'] as const;
 
@@ -121,7 +90,7 @@ export function checkMode(
     if (lacksValue(given, 'registryUrl') || empty.includes('registryUrl')) {
       check.problem('registryUrl', undefined, `the URL of a registry, or ${TO_DO_WITHOUT}`);
     }
-    return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
+    return 'memory_only';
   }
   if (mode === 'memory_only') {
     // A mode may replace what a weaker layer says, as in a test of an app that has a registry else.
@@ -137,7 +106,7 @@ export function checkMode(
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
   const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(SERVICE_DISCOVERY_MODES);
   check.problem('mode', mode, names + modeMeant(mode));
-  return DEFAULT_SERVICE_DISCOVERY_OPTIONS.mode;
+  return 'memory_only';
 }
 
 function namesRedis(redis: ServiceDiscoveryOptions['redis']): boolean {
@@ -186,10 +155,7 @@ export function checkOfflineWrites(
   mode: ServiceDiscoveryMode | undefined,
   check: OptionValidator,
 ): number {
-  if (mode === 'hybrid') {
-    const { maxOfflineWrites = DEFAULT_SERVICE_DISCOVERY_OPTIONS.maxOfflineWrites } = given;
-    return check.number('maxOfflineWrites', maxOfflineWrites, { min: 1, max: 1_000_000, integer: true });
-  }
+  if (mode === 'hybrid') return given.maxOfflineWrites ?? OFFLINE_WRITES.default!;
   if (given.maxOfflineWrites !== undefined) {
     const where = mode === undefined ? 'beside store' : `in the mode ${mode}`;
     const expected = `nothing ${where}: it belongs to hybrid`;
@@ -232,14 +198,6 @@ function readJsonFile(file: string, path: string, check: OptionValidator): unkno
 function placeIn({ message }: SyntaxError): string {
   const [, place] = /\bat (position \d+(?: \(line \d+ column \d+\))?)/.exec(message) ?? [];
   return place === undefined ? '' : `, wrong at ${place}`;
-}
-
-/** Also where no Redis is: what is wrong should not wait for the day that there is one. */
-export function checkNamespace(
-  { namespace = DEFAULT_SERVICE_DISCOVERY_OPTIONS.namespace }: Pick<ServiceDiscoveryOptions, 'namespace'>,
-  check: OptionValidator,
-): string {
-  return REDIS_REGISTRY_STORE_OPTIONS.options.namespace.read(namespace, 'namespace', check);
 }
 
 /** Which Redis holds the registry of the modes `redis_backed` and `hybrid`; undefined where that is wrong. */
@@ -302,19 +260,6 @@ export function checkFollow(
   if (follow === 'used' && mode === 'memory_only') check.problem('follow', follow, '"all" in the mode memory_only');
 }
 
-/** @returns those that may be named: none where it is no such object at all */
-export function checkStrategies(strategies: unknown, check: OptionValidator): NamedStrategies {
-  if (!isRecord(strategies)) {
-    check.problem('strategies', strategies, 'an object of strategies by name');
-    return {};
-  }
-  for (const [name, make] of Object.entries(strategies)) {
-    if (typeof make !== 'function')
-      check.problem(`strategies.${name}`, make, 'a Strategy or LoadBalancer class or factory');
-  }
-  return strategies as NamedStrategies;
-}
-
 export function checkCalls(
   { patterns, ...calls }: CommunicatorDefaults,
   strategies: NamedStrategies,
@@ -363,16 +308,5 @@ export function checkHosts(
   if (allowedHosts === undefined) return former;
   if (former !== undefined)
     check.problem('api.allowedHosts', former, 'nothing beside allowedHosts, which says the same');
-  check.gather(() => new HostPolicy(allowedHosts));
   return allowedHosts;
-}
-
-export function checkAdvertise(
-  { host = 'localhost', port = 1, when = 'ready' }: AdvertiseOptions,
-  check: OptionValidator,
-): void {
-  for (const { path, value, expected } of findRegistrationProblems({ serviceName: 'any', host, port })) {
-    check.problem(`advertise.${path}`, value, expected);
-  }
-  check.oneOf('advertise.when', when, ['ready', 'listening']);
 }

@@ -1,46 +1,31 @@
-import { suggest, type Problem } from '../../common/index.js';
+import { type AnyOptionGroup, type Problem, suggest } from '../../common/index.js';
+import { OPTION_GROUPS, pathOf } from './known-options.js';
 
 /** The environment that settings are read from; `process.env` is one. */
 export type Environment = Readonly<Record<string, string | undefined>>;
 
-type Kind =
-  /** Taken as it is. */
-  | 'text'
-  | 'number'
-  /** The path of a file with JSON. */
-  | 'file'
-  /** A number of seconds, or a text with a unit such as `250ms`. */
-  | 'seconds';
-
 interface Variable {
-  /** The option that the variable sets, or several. */
-  readonly path: string | readonly string[];
-  readonly kind: Kind;
+  /** The options that it sets. */
+  readonly paths: string[];
+  readonly kind: AnyOption['kind'];
 }
+
+type AnyOption = AnyOptionGroup['options'][string];
 
 const PREFIX = 'SERVICE_DISCOVERY_';
 
 /** Every variable that is read, without the prefix. */
-const VARIABLES: Readonly<Record<string, Variable>> = {
-  MODE: { path: 'mode', kind: 'text' },
-  REGISTRY_URL: { path: 'registryUrl', kind: 'text' },
-  REDIS_URL: { path: 'redis.url', kind: 'text' },
-  REDIS_SIGNING_KEY: { path: 'redis.signing.key', kind: 'text' },
-  TOKEN: { path: ['api.token', 'remote.token'], kind: 'text' },
-  NAMESPACE: { path: 'namespace', kind: 'text' },
-  HOST: { path: 'advertise.host', kind: 'text' },
-  PORT: { path: 'advertise.port', kind: 'number' },
-  SERVICES: { path: 'services', kind: 'file' },
-  SERVICE_TTL: { path: 'serviceTtl', kind: 'seconds' },
-  HEALTH_CHECK_INTERVAL: { path: 'healthCheck.interval', kind: 'seconds' },
-  HEALTH_CHECK_TIMEOUT: { path: 'healthCheck.timeout', kind: 'seconds' },
-  CIRCUIT_BREAKER_FAILURE_THRESHOLD: { path: 'circuitBreaker.failureThreshold', kind: 'number' },
-  CIRCUIT_BREAKER_RECOVERY_TIMEOUT: { path: 'circuitBreaker.recoveryTimeout', kind: 'seconds' },
-  RETRY_MAX_ATTEMPTS: { path: 'retry.maxAttempts', kind: 'number' },
-  RETRY_BASE_DELAY: { path: 'retry.baseDelay', kind: 'seconds' },
-  RETRY_MAX_DELAY: { path: 'retry.maxDelay', kind: 'seconds' },
-  DEFAULT_LOAD_BALANCING: { path: 'loadBalancing', kind: 'text' },
-};
+const VARIABLES: Readonly<Record<string, Variable>> = variablesOf(OPTION_GROUPS);
+
+function variablesOf(groups: Readonly<Record<string, AnyOptionGroup>>): Record<string, Variable> {
+  const variables: Record<string, Variable> = {};
+  for (const [group, { options }] of Object.entries(groups)) {
+    for (const [name, { variable, kind }] of Object.entries(options)) {
+      if (variable !== undefined) (variables[variable] ??= { paths: [], kind }).paths.push(pathOf(group, name));
+    }
+  }
+  return variables;
+}
 
 /**
  * What Kubernetes, and Docker's links, put into the environment of every container beside a service that is called
@@ -61,25 +46,21 @@ export interface EnvironmentSetting {
 
 /** The variable that sets the option at a path; undefined where there is none. */
 export function variableFor(path: string): string | undefined {
-  const name = Object.keys(VARIABLES).find((key) => setsOption(VARIABLES[key]!, path));
+  const name = Object.keys(VARIABLES).find((key) => VARIABLES[key]!.paths.includes(path));
   return name && PREFIX + name;
-}
-
-function setsOption(variable: Variable, path: string): boolean {
-  return [variable.path].flat().includes(path);
 }
 
 /** A problem of the option that a variable sets, as a problem of the variable. */
 export function toEnvironmentProblem(problem: Problem, { name, raw, path }: EnvironmentSetting): Problem {
-  const { kind } = Object.values(VARIABLES).find((variable) => setsOption(variable, path)) ?? {};
+  const { kind } = Object.values(VARIABLES).find(({ paths }) => paths.includes(path)) ?? {};
   const expected =
-    kind === 'seconds'
+    kind === 'duration'
       ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
       : problem.expected;
   // What is wrong with a text shows it as it may be shown: a URL without its password.
   // Of a file it is told where in it something is wrong, and what.
   const inside = kind === 'file' ? problem.path.slice(path.length) : '';
-  return { path: name + inside, value: kind === 'text' || inside !== '' ? problem.value : raw, expected };
+  return { path: name + inside, value: kind === undefined || inside !== '' ? problem.value : raw, expected };
 }
 
 /** What an environment says. */
@@ -100,13 +81,13 @@ export function readEnvironment(env: Environment): EnvironmentReading {
     const rest = name.slice(PREFIX.length);
     const variable = Object.hasOwn(VARIABLES, rest) ? VARIABLES[rest] : undefined;
     if (raw.trim() === '') {
-      if (variable) empty.push(...[variable.path].flat());
+      if (variable) empty.push(...variable.paths);
       continue;
     }
     if (isServiceLink(rest, raw)) continue;
     if (variable) {
       const value = convert(raw.trim(), variable.kind);
-      for (const path of [variable.path].flat()) settings.push({ name, path, raw, value });
+      for (const path of variable.paths) settings.push({ name, path, raw, value });
     } else {
       const expected = `no variable of this name${suggest(rest, Object.keys(VARIABLES), PREFIX)}`;
       problems.push({ path: name, value: raw, expected });
@@ -120,7 +101,7 @@ function isServiceLink(rest: string, raw: string): boolean {
 }
 
 /** What is no number stays a text, for the option's own check to refuse. */
-function convert(text: string, kind: Kind): unknown {
-  if (kind === 'text' || kind === 'file' || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return text;
-  return kind === 'seconds' ? `${Number(text)}s` : Number(text);
+function convert(text: string, kind: Variable['kind']): unknown {
+  if (kind === undefined || kind === 'file' || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return text;
+  return kind === 'duration' ? `${Number(text)}s` : Number(text);
 }

@@ -1,7 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { InvalidConfigurationError, type Problem } from '../../common/index.js';
-import { KNOWN_OPTIONS } from './known-options.js';
+import { namesIn, TOP_LEVEL_OPTIONS } from './known-options.js';
+import { type ServiceDiscoveryOptions } from './options.js';
 import { resolveServiceDiscoveryOptions } from './resolve.js';
 
 function problemsOf(options: unknown): readonly Problem[] {
@@ -17,7 +18,7 @@ function problemsOf(options: unknown): readonly Problem[] {
 const ignore = (): void => undefined;
 
 /** What the types allow of the values below; whatever is not here is wrong for every option. */
-const RIGHT: Readonly<Partial<Record<keyof typeof KNOWN_OPTIONS, readonly unknown[]>>> = {
+const RIGHT: Readonly<Partial<Record<keyof ServiceDiscoveryOptions, readonly unknown[]>>> = {
   namespace: ['x'],
   services: [[]],
   trackHeartbeats: [true],
@@ -33,7 +34,7 @@ const BESIDE: Readonly<Record<string, object>> = {
   maxOfflineWrites: { mode: 'hybrid', redis: { url: 'redis://redis' } },
 };
 
-describe.each(Object.keys(KNOWN_OPTIONS) as (keyof typeof KNOWN_OPTIONS)[])('the option %s', (name) => {
+describe.each(TOP_LEVEL_OPTIONS.names as readonly (keyof ServiceDiscoveryOptions)[])('the option %s', (name) => {
   it.each([['x'], [-5], [true], [[]], [null], [ignore], [new Map()]])('takes %p only where its type does', (value) => {
     const paths = problemsOf({ [name]: value, ...BESIDE[name] }).map(({ path }) => path);
     if (RIGHT[name]?.some((right) => isDeepStrictEqual(right, value))) expect(paths).toEqual([]);
@@ -46,9 +47,9 @@ describe.each(Object.keys(KNOWN_OPTIONS) as (keyof typeof KNOWN_OPTIONS)[])('the
 });
 
 it('the groups that false leaves out are those of which the type says so', () => {
-  const groups = Object.entries(KNOWN_OPTIONS).filter(([, inner]) => inner !== null);
-  const refused = groups.filter(([name]) => problemsOf({ [name]: false }).length > 0).map(([name]) => name);
-  expect(refused).toEqual(['remote', 'redis', 'health', 'loadBalancing', 'advertise', 'shutdown', 'metrics']);
+  const groups = TOP_LEVEL_OPTIONS.names.filter((name) => namesIn(name) !== null);
+  const refused = groups.filter((name) => problemsOf({ [name]: false }).length > 0);
+  expect(refused).toEqual(['loadBalancing', 'remote', 'redis', 'health', 'advertise', 'shutdown', 'metrics']);
 });
 
 it.each([

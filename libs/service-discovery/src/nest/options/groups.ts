@@ -1,38 +1,8 @@
 import { isRecord, type Problem, withMaskedPassword } from '../../common/index.js';
-import { namesIn } from './known-options.js';
+import { TOP_LEVEL_OPTIONS } from './known-options.js';
 import { type ServiceDiscoveryOptions } from './options.js';
 
 type Options = Required<ServiceDiscoveryOptions>;
-
-/** The groups that `false` leaves out, by their types. */
-type Switchable = {
-  [Name in keyof Options]: false extends Options[Name]
-    ? [Extract<Options[Name], object>] extends [never]
-      ? never
-      : [Extract<Options[Name], true>] extends [never]
-        ? Name
-        : never
-    : never;
-}[keyof Options];
-
-const SWITCHABLE: Readonly<Record<Switchable, true>> = {
-  selfPreservation: true,
-  healthCheck: true,
-  circuitBreaker: true,
-  serviceCircuitBreaker: true,
-  outlierDetection: true,
-  retry: true,
-  hedging: true,
-  bulkhead: true,
-  adaptiveConcurrency: true,
-  rateLimit: true,
-  throttling: true,
-  lastGood: true,
-  chaos: true,
-  api: true,
-  logging: true,
-  journal: true,
-};
 
 /** What stands for a group most often where it is no group: where that belongs. */
 const MEANT: Readonly<Partial<Record<keyof Options, string>>> = {
@@ -55,14 +25,14 @@ const MEANT: Readonly<Partial<Record<keyof Options, string>>> = {
 /** The groups that are something else than an object of options, or what their type allows beside that. */
 export function findWrongGroups(options: ServiceDiscoveryOptions): Problem[] {
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
-    const inner = namesIn(name);
+    const { inner, switchable } = TOP_LEVEL_OPTIONS.options[name] ?? {};
     if (!inner || value === undefined || isRecord(value)) return [];
-    if (value === false && Object.hasOwn(SWITCHABLE, name)) return [];
+    if (value === false && switchable) return [];
     // A strategy by itself, which is checked where its name is known.
     if (name === 'loadBalancing' && (typeof value === 'string' || typeof value === 'function')) return [];
-    const off = Object.hasOwn(SWITCHABLE, name) ? ', or false' : '';
+    const off = switchable ? ', or false' : '';
     const meant = MEANT[name as keyof Options];
-    const expected = `an object of options${off}: any of ${inner.join(', ')}${meant ? ` (${meant})` : ''}`;
+    const expected = `an object of options${off}: any of ${inner.names.join(', ')}${meant ? ` (${meant})` : ''}`;
     return [{ path: name, value: withoutSecrets(value), expected }];
   });
 }

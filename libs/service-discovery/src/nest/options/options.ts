@@ -1,29 +1,65 @@
 import { type NamedStrategies } from '../../balancing/index.js';
-import { type Duration, type OptionsOf } from '../../common/index.js';
-import { type CommunicatorDefaults, DEFAULT_COMMUNICATOR_OPTIONS } from '../../communicator/index.js';
-import { type CronTimes, type HealthAggregatorOptions, type HealthCheckOptions } from '../../health/index.js';
+import {
+  type AnyOptionGroup,
+  boolean,
+  count,
+  custom,
+  duration,
+  fromEnv,
+  isRecord,
+  oneOf,
+  type Option,
+  optional,
+  OptionGroup,
+  type OptionsOf,
+  suggestNear,
+  type TlsByService,
+  unchecked,
+} from '../../common/index.js';
+import { type CommunicatorDefaults } from '../../communicator/index.js';
+import {
+  type CronTimes,
+  HEALTH_AGGREGATOR_OPTIONS,
+  type HealthAggregatorOptions,
+  HEALTH_CHECK_OPTIONS,
+  type HealthCheckOptions,
+} from '../../health/index.js';
 import {
   type DiscoveryMetricsOptions,
+  EVENT_LOGGER_OPTIONS,
   type EventLoggerOptions,
+  JOURNAL_OPTIONS,
   type JournalOptions,
+  METRICS_OPTIONS,
 } from '../../observability/index.js';
 import { type ListedService, type ServiceRegistryOptions } from '../../registry/index.js';
-import { type AllowedHosts, type ServiceRegistration } from '../../model/index.js';
 import {
+  ALLOWED_HOSTS,
+  type AllowedHosts,
+  findRegistrationProblems,
+  type ServiceRegistration,
+} from '../../model/index.js';
+import {
+  REDIS_REGISTRY_STORE_OPTIONS,
   type RedisRegistryStoreOptions,
   type RegistryStore,
+  REMOTE_REGISTRY_STORE_OPTIONS,
   type RemoteRegistryStoreOptions,
+  SELF_PRESERVATION,
   type SelfPreservationOptions,
 } from '../../store/index.js';
-import { type TlsByService } from '../../common/index.js';
 import { type Transport, UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from '../../transport/index.js';
 import { type DeadlineCheck } from '../incoming/deadline-trust.js';
-import { type ApiOptions } from '../rest/api-options.js';
-import { type RouteDecorators } from '../route-decorators.js';
+import { API_OPTION_GROUP, type ApiOptions } from '../rest/api-options.js';
+import { DECORATORS } from '../route-decorators.js';
 
 /** The kinds of environment with a preset. */
 export type PresetName = (typeof PRESET_NAMES)[number];
 export const PRESET_NAMES = ['development', 'testing', 'staging', 'production'] as const;
+
+export function isPreset(name: unknown): name is PresetName {
+  return (PRESET_NAMES as readonly unknown[]).includes(name);
+}
 
 /**
  * Where registrations live: in this process, in Redis, in Redis with this process working on while Redis is away, or in
@@ -62,195 +98,68 @@ export function isAxios(transport: TransportChoice): transport is 'axios' | Axio
   return transport === 'axios' || (typeof transport === 'object' && 'type' in transport && transport.type === 'axios');
 }
 
-/** The address to register, and when. */
-export interface AdvertiseOptions {
-  /**
-   * A host name or IP address under which other processes reach this one.
-   * @default the address that the server is bound to; if it is bound to all, the first external address, IPv4 before
-   * IPv6, but 127.0.0.1 with a registry on this machine unless a token or `api.guard` admits other machines
-   */
-  host?: string;
-  /** 1 to 65535. @default the port that the server listens on */
-  port?: number;
-  /**
-   * Whether services register when the server listens and the app is ready (see `ServiceReadiness`), or as soon as it
-   * listens. A registered instance can be discovered at once, ranked behind instances that a check found healthy; if
-   * there are none, it receives calls.
-   * @default 'ready'
-   */
-  when?: 'ready' | 'listening';
-}
+const ADVERTISE_OPTIONS = new OptionGroup(
+  'advertise',
+  {
+    /**
+     * A host name or IP address under which other processes reach this one.
+     * @default the address that the server is bound to; if it is bound to all, the first external address, IPv4 before
+     * IPv6, but 127.0.0.1 with a registry on this machine unless a token or `api.guard` admits other machines
+     */
+    host: fromEnv('HOST', optional(unchecked<string>({ range: 'a host name or address' }))),
+    /** The port under which other processes reach this one: 1 to 65535. @default the port that the server listens on */
+    port: fromEnv('PORT', optional(unchecked<number>({ range: '1–65,535', kind: 'number' }))),
+    /**
+     * Whether services register when the server listens and the app is ready (see `ServiceReadiness`), or as soon as it
+     * listens. A registered instance can be discovered at once, ranked behind instances that a check found healthy; if
+     * there are none, it receives calls.
+     * @default 'ready'
+     */
+    when: oneOf(['ready', 'listening'], { default: 'ready' }),
+  },
+  ({ host = 'localhost', port = 1 }, _given, check) => {
+    for (const { path, value, expected } of findRegistrationProblems({ serviceName: 'any', host, port })) {
+      check.problem(path, value, expected);
+    }
+  },
+);
 
-/** How the process shuts down. */
-export interface ShutdownOptions {
+/** The address to register, and when. */
+export interface AdvertiseOptions extends Partial<OptionsOf<typeof ADVERTISE_OPTIONS>> {}
+
+const FIVE_MINUTES_MS = 300_000;
+
+export const SHUTDOWN_OPTIONS = new OptionGroup('shutdown', {
   /**
    * How long own instances stay listed as `draining` before they deregister, while the server still serves, so that
    * callers and load balancers notice and stop sending requests: 0 to 5 min.
    * @default 0 in `memory_only`, where all readers notice at once, 300 ms elsewhere
    */
-  drainDelay?: Duration;
+  drainDelay: optional(duration({ maxMs: FIVE_MINUTES_MS })),
   /**
    * Timeout for the rest of the shutdown: 1 ms to 5 min. Requests in flight may use all of it, and are then aborted. A
    * step that waits for the registry takes at most 2 s. Keep the sum of both below the platform's kill timeout, 30 s on
    * Kubernetes.
    * @default 20 s
    */
-  timeout?: Duration;
-}
+  timeout: duration({ default: '20s', minMs: 1, maxMs: FIVE_MINUTES_MS }),
+});
 
-/**
- * Options of the module, all optional. Precedence: options given here, the environment, the preset, the defaults. Call
- * settings (`loadBalancing`, `circuitBreaker`, `retry`, `timeout`, `attemptTimeout`, `concurrency`, `pattern`,
- * `patterns`) are at the top level.
- */
-export interface ServiceDiscoveryOptions extends CommunicatorDefaults {
-  /**
-   * Settings for a kind of environment (`development`, `testing`, `staging`, `production`), overridden by options and
-   * environment. With `production`, `app.listen()` rejects with an `InvalidConfigurationError` where other machines reach the API and
-   * it has neither a token nor a guard.
-   * @default none
-   */
-  preset?: PresetName;
-  /**
-   * Where registrations live; `SERVICE_DISCOVERY_MODE` in the environment.
-   * - `memory_only`: in this process, which needs no other: for one process, tests, and the process that is the registry of others
-   * - `redis_backed`: in Redis, shared by any number of processes; while Redis is away reads serve the last snapshot, and
-   *   writes fail with `REGISTRY_UNAVAILABLE`
-   * - `hybrid`: the same, and while Redis is away writes take effect in this process alone and are reconciled afterwards
-   * - `remote`: in the process behind `registryUrl`, over its REST API
-   * @default 'remote' where a `registryUrl` is set, 'redis_backed' where `redis` says which, else 'memory_only'; but where one of
-   *   the two is there without its URL, as from a variable that is not set, the app does not start
-   */
-  mode?: ServiceDiscoveryMode;
-  /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. */
-  registryUrl?: string;
-  /** Connection to the remote registry: its `path` and `token`, additional `headers`, `requestTimeout`, `tls`. */
-  remote?: Omit<RemoteRegistryStoreOptions, 'url'>;
-  /**
-   * The Redis that holds the registry, and the connection to it; `SERVICE_DISCOVERY_REDIS_URL` sets its `url`.
-   * @default `redis://127.0.0.1:6379` if the mode is set to `redis_backed` or `hybrid`
-   */
-  redis?: Omit<RedisRegistryStoreOptions, 'namespace' | 'selfPreservation'>;
-  /**
-   * A custom store for registrations instead of a mode; it must pass the contract suite of
-   * `nest-service-discovery/testing`. Variables that name another place are ignored. You close it, since other apps may
-   * use it, too.
-   * @default by `mode`
-   */
-  store?: RegistryStore;
-  /** `SERVICE_DISCOVERY_NAMESPACE`: separates registries in the same Redis. @default 'default' */
-  namespace?: string;
-  /**
-   * Instances that do not register themselves; `SERVICE_DISCOVERY_SERVICES` is the path of a JSON file with the same
-   * list. They are checked like all others, and registered while a process that lists them runs; any number of
-   * processes may list them.
-   * @default none
-   */
-  services?: readonly ListedService[];
-  /** `SERVICE_DISCOVERY_SERVICE_TTL`: lifetime of a registration without a heartbeat. @default '300s' */
-  serviceTtl?: ServiceRegistryOptions['serviceTtl'];
-  /** How often this process renews the leases of its instances. @default a third of the lease, at most 30 s */
-  heartbeatInterval?: ServiceRegistryOptions['heartbeatInterval'];
-  /** How long startup waits for the registry's first answer before continuing without it. @default '3s' */
-  startTimeout?: ServiceRegistryOptions['startTimeout'];
-  /**
-   * When expiry is held because too many instances of a service miss their heartbeats at once; false: never. Use the
-   * same value in all processes; in the mode `remote` only the registry process's value counts.
-   * @default on
-   */
-  selfPreservation?: Partial<SelfPreservationOptions> | false;
-  /**
-   * How long the last snapshot is used while the registry is unreachable, 1 s to 30 days; after that, discovery and
-   * calls fail with `REGISTRY_UNAVAILABLE`.
-   * @default '3d'
-   */
-  maxSnapshotAge?: ServiceRegistryOptions['maxSnapshotAge'];
-  /**
-   * Only in the mode `hybrid`: how many instances may have changes queued while Redis is unreachable, 1 to 1,000,000.
-   * Further ones fail with `REGISTRY_UNAVAILABLE`.
-   * @default 10000
-   */
-  maxOfflineWrites?: ServiceRegistryOptions['maxOfflineWrites'];
-  /** Which services this process reads: all, or only those that it uses. See {@link ServiceRegistryOptions}. @default 'all' */
-  follow?: ServiceRegistryOptions['follow'];
-  /** Whether `lastHeartbeat` follows every heartbeat, which is costly with many processes. @default true */
-  trackHeartbeats?: ServiceRegistryOptions['trackHeartbeats'];
-  /**
-   * How instances are checked: intervals, timeout, and how many consecutive results change the status. False: this
-   * process makes no checks. `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL` and `…_TIMEOUT` in the environment.
-   * @default on: each instance every 30 s, with a timeout of 10 s
-   */
-  healthCheck?: Partial<ScheduledHealthCheckOptions> | false;
-  /** How the health of all services is aggregated: which are required, and which are optional. */
-  health?: Partial<HealthOptions>;
-  /** Custom load balancing strategies by name, usable wherever a strategy is named. @default none */
-  strategies?: NamedStrategies;
-  /**
-   * What sends requests. An object without `send` has options: `connections` (256 to one instance by default),
-   * `warmConnections` (1), `connectTimeout` ('5s'), `keepAliveTimeout` ('4s'), `bodyTimeout` ('300s') and `tls`, or with
-   * `type: 'axios'`, which needs `@nestjs/axios` and its `HttpModule`, only `tls`. Health checks go by its `tls`, too.
-   * @default 'undici', with these defaults
-   */
-  transport?: TransportChoice;
-  /**
-   * Whether calls, health checks over HTTP and gRPC, and the remote registry go over TLS alone: instances registered with `http` get
-   * no calls and are not checked, and a `registryUrl` has to begin with `https`.
-   * @default false
-   */
-  requireTls?: boolean;
-  /**
-   * The REST API under `/service-discovery`, and the health routes: where they are mounted, and who may write. False leaves
-   * both out. In `forRootAsync` it stands beside `useFactory`, since controllers are settled before that runs.
-   * @default on, for reading; writing calls come from this machine alone until a `token` or a `guard` is set
-   */
-  api?: Partial<ApiOptions> | false;
-  /**
-   * The hosts at which services may be: at registration over REST, at checks and at calls of this process. Names, suffixes
-   * (`.svc.cluster.local`), addresses, CIDR ranges (`10.0.0.0/8`) and `'peer'`, or a function of a host. Those of `services` are
-   * allowed as well. Link-local, cloud metadata, unspecified, multicast and broadcast addresses are refused whatever stands here.
-   * See {@link AllowedHosts}.
-   * @default every other host
-   */
-  allowedHosts?: AllowedHosts;
-  /**
-   * Whether calls that are made while a request is answered end by the deadline in its `x-request-deadline`, beside their
-   * own timeouts. The clocks of the processes must agree to within a fraction of the timeouts. Where there is a shared
-   * token (`api.token`, `remote.token`), only requests from services that hold it, and from this machine, may bring one;
-   * without a token every request may. A function says which other requests may, in the place of these defaults.
-   * @default true
-   */
-  inheritDeadline?: boolean | DeadlineCheck;
-  /**
-   * The address that own services register under, and when they do: for port mappings, and hosts that others know by another name.
-   * `SERVICE_DISCOVERY_HOST` and `SERVICE_DISCOVERY_PORT` in the environment.
-   * @default the address that the server listens on, once the app is ready
-   */
-  advertise?: AdvertiseOptions;
-  /** How long own instances drain at the end, and how long leaving may take in all. @default 300 ms (0 in `memory_only`), 20 s */
-  shutdown?: ShutdownOptions;
-  /** How events are logged; false: not at all. @default on */
-  logging?: EventLoggerOptions | false;
-  /** The prom-client registry that metrics go into, what their names start with, and the buckets of durations. */
-  metrics?: DiscoveryMetricsOptions;
-  /** How much of the journal is kept, see `GET /service-discovery/journal`; false: no journal. @default on */
-  journal?: JournalOptions | false;
-  /**
-   * Whether this process tells others of the calls that it makes and of its part of the journal: over Redis all processes of
-   * the namespace, in the mode `remote` the registry.
-   * @default true
-   */
-  report?: boolean;
-}
+/** How the process shuts down. */
+export interface ShutdownOptions extends Partial<OptionsOf<typeof SHUTDOWN_OPTIONS>> {}
 
-/** Aggregation of the health of all services, and the health routes of this process. */
-export interface HealthOptions extends HealthAggregatorOptions {
+const HEALTH_OPTIONS = new OptionGroup('health', {
+  ...HEALTH_AGGREGATOR_OPTIONS.options,
   /**
    * Decorators of the app's own for `GET /health`, `/health/live` and `/health/ready`, in place of `api.decorators`: such as the
    * `@Public()` that lets a route pass the app's global guard. Beside `useFactory` in `forRootAsync`, as controllers are static.
    * @default `api.decorators`
    */
-  decorators?: RouteDecorators;
-}
+  decorators: DECORATORS,
+});
+
+/** Aggregation of the health of all services, and the health routes of this process. */
+export interface HealthOptions extends OptionsOf<typeof HEALTH_OPTIONS> {}
 
 /** How often instances are checked, and what counts as healthy. */
 interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'cron'> {
@@ -262,6 +171,250 @@ interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'cron'> {
    */
   cron?: string | CronTimes;
 }
+
+/** Options that are checked here, and passed on as they were given. */
+function whole<Given extends object>(
+  inner: AnyOptionGroup & { readonly resolve: (given: Given, path: string) => object },
+): Option<Given, Given, 'default'> {
+  return custom({
+    default: {} as Given,
+    range: 'options',
+    inner,
+    read: (given, path, check) => {
+      check.gather(() => inner.resolve(given as Given, check.pathOf(path)));
+      return given as Given;
+    },
+  });
+}
+
+/** The Redis URL of modes that need one, if none is set. */
+export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
+
+/** How many changes may wait for the registry in the mode `hybrid`. */
+export const OFFLINE_WRITES = count({ default: 10_000, min: 1, max: 1_000_000 });
+
+/** The options at the top level that belong to no other group there. */
+export const MODULE_OPTIONS = new OptionGroup('', {
+  /**
+   * Settings for a kind of environment (`development`, `testing`, `staging`, `production`), overridden by options and
+   * environment. With `production`, `app.listen()` rejects with an `InvalidConfigurationError` where other machines reach the API and
+   * it has neither a token nor a guard.
+   * @default none
+   */
+  preset: optional(
+    custom<PresetName>({
+      range: PRESET_NAMES.map((name) => `\`${name}\``).join(', '),
+      read: (value, path, check) => {
+        if (!isPreset(value))
+          check.problem(path, value, `one of ${PRESET_NAMES.join(', ')}${suggestNear(value, PRESET_NAMES)}`);
+        return value as PresetName;
+      },
+    }),
+  ),
+  /**
+   * Where registrations live; `SERVICE_DISCOVERY_MODE` in the environment.
+   * - `memory_only`: in this process, which needs no other: for one process, tests, and the process that is the registry of others
+   * - `redis_backed`: in Redis, shared by any number of processes; while Redis is away reads serve the last snapshot, and
+   *   writes fail with `REGISTRY_UNAVAILABLE`
+   * - `hybrid`: the same, and while Redis is away writes take effect in this process alone and are reconciled afterwards
+   * - `remote`: in the process behind `registryUrl`, over its REST API
+   * @default 'remote' where a `registryUrl` is set, 'redis_backed' where `redis` says which, else 'memory_only'; but where one of
+   *   the two is there without its URL, as from a variable that is not set, the app does not start
+   */
+  mode: fromEnv(
+    'MODE',
+    optional(
+      unchecked<ServiceDiscoveryMode>({ range: SERVICE_DISCOVERY_MODES.map((name) => `\`${name}\``).join(', ') }),
+    ),
+  ),
+  /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. @default none */
+  registryUrl: fromEnv('REGISTRY_URL', optional(unchecked<string>({ range: 'an `http` or `https` URL' }))),
+  /** Connection to the remote registry: its `path` and `token`, additional `headers`, `requestTimeout`, `tls`. */
+  remote: optional(
+    unchecked<Omit<RemoteRegistryStoreOptions, 'url'>>({
+      range: 'options',
+      inner: REMOTE_REGISTRY_STORE_OPTIONS.without('url'),
+    }),
+  ),
+  /**
+   * The Redis that holds the registry, and the connection to it; `SERVICE_DISCOVERY_REDIS_URL` sets its `url`.
+   * @default `redis://127.0.0.1:6379` if the mode is set to `redis_backed` or `hybrid`
+   */
+  redis: optional(
+    unchecked<Omit<RedisRegistryStoreOptions, 'namespace' | 'selfPreservation'>>({
+      range: 'options',
+      inner: REDIS_REGISTRY_STORE_OPTIONS.without('namespace', 'selfPreservation'),
+    }),
+  ),
+  /**
+   * A custom store for registrations instead of a mode; it must pass the contract suite of
+   * `nest-service-discovery/testing`. Variables that name another place are ignored. You close it, since other apps may
+   * use it, too.
+   * @default by `mode`
+   */
+  store: optional(unchecked<RegistryStore>({ range: 'a `RegistryStore`' })),
+  /** `SERVICE_DISCOVERY_NAMESPACE`: separates registries in the same Redis. @default 'default' */
+  namespace: REDIS_REGISTRY_STORE_OPTIONS.options.namespace,
+  /**
+   * Instances that do not register themselves; `SERVICE_DISCOVERY_SERVICES` is the path of a JSON file with the same
+   * list. They are checked like all others, and registered while a process that lists them runs; any number of
+   * processes may list them.
+   * @default none
+   */
+  services: fromEnv(
+    'SERVICES',
+    optional(unchecked<readonly ListedService[]>({ range: '`[{ name, targets, … }]`', kind: 'file' })),
+  ),
+  /**
+   * When expiry is held because too many instances of a service miss their heartbeats at once; false: never. Use the
+   * same value in all processes; in the mode `remote` only the registry process's value counts.
+   * @default on
+   */
+  selfPreservation: SELF_PRESERVATION,
+  /**
+   * Only in the mode `hybrid`: how many instances may have changes queued while Redis is unreachable, 1 to 1,000,000.
+   * Further ones fail with `REGISTRY_UNAVAILABLE`.
+   * @default 10000
+   */
+  maxOfflineWrites: optional(OFFLINE_WRITES),
+  /**
+   * How instances are checked: intervals, timeout, and how many consecutive results change the status. False: this
+   * process makes no checks. `SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL` and `…_TIMEOUT` in the environment.
+   * @default on: each instance every 30 s, with a timeout of 10 s
+   */
+  healthCheck: unchecked<Partial<ScheduledHealthCheckOptions> | false>({
+    default: {},
+    range: 'options or `false`',
+    inner: HEALTH_CHECK_OPTIONS,
+    switchable: true,
+  }),
+  /** How the health of all services is aggregated: which are required, and which are optional. */
+  health: custom<Partial<HealthOptions>>({
+    default: {},
+    range: 'options',
+    inner: HEALTH_OPTIONS,
+    read: (given, path, check) => {
+      const { decorators, ...health } = given as Partial<HealthOptions>;
+      check.gather(() => HEALTH_AGGREGATOR_OPTIONS.resolve(health));
+      if (decorators !== undefined) DECORATORS.read(decorators, `${path}.decorators`, check);
+      return health;
+    },
+  }),
+  /** Custom load balancing strategies by name, usable wherever a strategy is named. @default none */
+  strategies: custom<NamedStrategies>({
+    default: {},
+    range: 'classes or factories by name',
+    read: (value, path, check) => {
+      if (!isRecord(value)) check.problem(path, value, 'an object of strategies by name');
+      for (const [name, make] of isRecord(value) ? Object.entries(value) : []) {
+        const expected = 'a Strategy or LoadBalancer class or factory';
+        if (typeof make !== 'function') check.problem(`${path}.${name}`, make, expected);
+      }
+      // None where it is no such object at all.
+      return isRecord(value) ? (value as NamedStrategies) : {};
+    },
+  }),
+  /**
+   * What sends requests. An object without `send` has options: `connections` (256 to one instance by default),
+   * `warmConnections` (1), `connectTimeout` ('5s'), `keepAliveTimeout` ('4s'), `bodyTimeout` ('300s') and `tls`, or with
+   * `type: 'axios'`, which needs `@nestjs/axios` and its `HttpModule`, only `tls`. Health checks go by its `tls`, too.
+   * @default 'undici', with these defaults
+   */
+  transport: unchecked<TransportChoice>({
+    default: 'undici',
+    range: '`undici`, `axios`, the options below, or a `Transport` of your own',
+  }),
+  /**
+   * Whether calls, health checks over HTTP and gRPC, and the remote registry go over TLS alone: instances registered with `http` get
+   * no calls and are not checked, and a `registryUrl` has to begin with `https`.
+   * @default false
+   */
+  requireTls: boolean({ default: false }),
+  /**
+   * The REST API under `/service-discovery`, and the health routes: where they are mounted, and who may write. False leaves
+   * both out. In `forRootAsync` it stands beside `useFactory`, since controllers are settled before that runs.
+   * @default on, for reading; writing calls come from this machine alone until a `token` or a `guard` is set
+   */
+  api: unchecked<Partial<ApiOptions> | false>({
+    default: {},
+    range: 'options or `false`',
+    inner: API_OPTION_GROUP,
+    switchable: true,
+  }),
+  /**
+   * The hosts at which services may be: at registration over REST, at checks and at calls of this process. Names, suffixes
+   * (`.svc.cluster.local`), addresses, CIDR ranges (`10.0.0.0/8`) and `'peer'`, or a function of a host. Those of `services` are
+   * allowed as well. Link-local, cloud metadata, unspecified, multicast and broadcast addresses are refused whatever stands here.
+   * See {@link AllowedHosts}.
+   * @default every other host
+   */
+  allowedHosts: ALLOWED_HOSTS,
+  /**
+   * Whether calls that are made while a request is answered end by the deadline in its `x-request-deadline`, beside their
+   * own timeouts. The clocks of the processes must agree to within a fraction of the timeouts. Where there is a shared
+   * token (`api.token`, `remote.token`), only requests from services that hold it, and from this machine, may bring one;
+   * without a token every request may. A function says which other requests may, in the place of these defaults.
+   * @default true
+   */
+  inheritDeadline: custom<boolean | DeadlineCheck>({
+    default: true,
+    range: '`true`, `false`, a function of the request',
+    read: (value, path, check) => {
+      const isRight = typeof value === 'boolean' || typeof value === 'function';
+      if (!isRight) check.problem(path, value, 'true, false, or a function of a request');
+      return value as boolean | DeadlineCheck;
+    },
+  }),
+  /**
+   * The address that own services register under, and when they do: for port mappings, and hosts that others know by another name.
+   * `SERVICE_DISCOVERY_HOST` and `SERVICE_DISCOVERY_PORT` in the environment.
+   * @default the address that the server listens on, once the app is ready
+   */
+  advertise: whole<AdvertiseOptions>(ADVERTISE_OPTIONS),
+  /** How long own instances drain at the end, and how long leaving may take in all. @default 300 ms (0 in `memory_only`), 20 s */
+  shutdown: unchecked<ShutdownOptions>({ default: {}, range: 'options', inner: SHUTDOWN_OPTIONS }),
+  /** How events are logged; false: not at all. @default on */
+  logging: custom<EventLoggerOptions | false>({
+    default: {},
+    range: 'options or `false`',
+    inner: EVENT_LOGGER_OPTIONS,
+    switchable: true,
+    read: (given, path, check) => {
+      if (given !== false) check.gather(() => EVENT_LOGGER_OPTIONS.resolve(given as EventLoggerOptions, path));
+      return given as EventLoggerOptions | false;
+    },
+  }),
+  /** How much of the journal is kept, see `GET /service-discovery/journal`; false: no journal. @default on */
+  journal: custom<JournalOptions | false>({
+    default: {},
+    range: 'options or `false`',
+    inner: JOURNAL_OPTIONS,
+    switchable: true,
+    read: (given, path, check) => {
+      if (given !== false) check.gather(() => JOURNAL_OPTIONS.resolve(given as JournalOptions, path));
+      return given as JournalOptions | false;
+    },
+  }),
+  /**
+   * Whether this process tells others of the calls that it makes and of its part of the journal: over Redis all processes of
+   * the namespace, in the mode `remote` the registry.
+   * @default true
+   */
+  report: boolean({ default: true }),
+  /** The prom-client registry that metrics go into, what their names start with, and the buckets of durations. */
+  metrics: whole<DiscoveryMetricsOptions>(METRICS_OPTIONS),
+});
+
+/**
+ * Options of the module, all optional. Precedence: options given here, the environment, the preset, the defaults. Call
+ * settings (`loadBalancing`, `circuitBreaker`, `retry`, `timeout`, `attemptTimeout`, `concurrency`, `pattern`,
+ * `patterns`) are at the top level.
+ */
+export interface ServiceDiscoveryOptions
+  extends
+    CommunicatorDefaults,
+    Partial<Omit<ServiceRegistryOptions, 'maxOfflineWrites'>>,
+    Partial<OptionsOf<typeof MODULE_OPTIONS>> {}
 
 /** Options in effect: validated, with all defaults. */
 export interface ResolvedServiceDiscoveryOptions {
@@ -299,26 +452,3 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly journal: JournalOptions | false;
   readonly report: boolean;
 }
-
-/** The Redis URL of modes that need one, if none is set. */
-export const DEFAULT_REDIS_URL = 'redis://127.0.0.1:6379';
-
-/** The defaults that are this folder's own; the others stand beside the options that they belong to. */
-export const DEFAULT_SERVICE_DISCOVERY_OPTIONS = {
-  mode: 'memory_only',
-  namespace: 'default',
-  transport: 'undici',
-  requireTls: false,
-  inheritDeadline: true,
-  report: true,
-  maxOfflineWrites: 10_000,
-  /** In `memory_only` all who read the registry hear of a draining instance at once. */
-  shutdown: { drainDelay: '300ms', drainDelayInMemory: 0, timeout: '20s' },
-} as const;
-
-/** The options that are passed on to the communicator. */
-export const COMMUNICATOR_OPTION_NAMES: readonly (keyof CommunicatorDefaults)[] = [
-  ...(Object.keys(DEFAULT_COMMUNICATOR_OPTIONS) as (keyof typeof DEFAULT_COMMUNICATOR_OPTIONS)[]),
-  'pattern',
-  'patterns',
-];

@@ -1,5 +1,5 @@
 import { InvalidConfigurationError } from '../../common/index.js';
-import { PRESET_NAMES, type PresetName, type ServiceDiscoveryOptions } from './options.js';
+import { isPreset, PRESET_NAMES, type PresetName, type ServiceDiscoveryOptions } from './options.js';
 
 /** Changes of a preset; everything else keeps its default. */
 type Preset = Readonly<Omit<ServiceDiscoveryOptions, 'preset'>>;
@@ -56,8 +56,4 @@ export function getServiceDiscoveryConfig(preset: PresetName): ServiceDiscoveryO
     ]);
   }
   return { preset, ...structuredClone(PRESETS[preset]) };
-}
-
-export function isPreset(name: unknown): name is PresetName {
-  return (PRESET_NAMES as readonly unknown[]).includes(name);
 }

@@ -7,30 +7,22 @@ import {
   TOKEN,
   withoutUndefined,
 } from '../../common/index.js';
-import { type CommunicatorDefaults } from '../../communicator/index.js';
-import { HEALTH_AGGREGATOR_OPTIONS } from '../../health/index.js';
-import { EVENT_LOGGER_OPTIONS, JOURNAL_OPTIONS, validateDiscoveryMetricsOptions } from '../../observability/index.js';
+import { COMMUNICATOR_OPTIONS, type CommunicatorDefaults } from '../../communicator/index.js';
 import { SERVICE_REGISTRY_OPTIONS } from '../../registry/index.js';
-import { resolveSelfPreservationOptions } from '../../store/index.js';
-import { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from '../rest/api-options.js';
+import { givingWay } from '../giving-way.js';
+import { API_OPTION_GROUP, type ApiOptions, DEFAULT_API_OPTIONS } from '../rest/api-options.js';
 import {
-  checkAdvertise,
   checkCalls,
   checkFollow,
-  checkInheritDeadline,
   checkHealthCheck,
   checkHosts,
   checkMode,
-  checkNamespace,
   checkOfflineWrites,
-  checkPreset,
   checkRedis,
   checkRemote,
   checkServices,
   checkStore,
-  checkStrategies,
   checkTransport,
-  REGISTRY_OPTION_NAMES,
 } from './checks.js';
 import {
   type Environment,
@@ -41,20 +33,17 @@ import {
 } from './environment.js';
 import { findWrongGroups } from './groups.js';
 import { findUnknownOptions } from './known-options.js';
-import { givingWay } from '../giving-way.js';
-import { findDecoratorProblems } from '../route-decorators.js';
 import { difference, fromPaths, isNamed, isSet, layer } from './layers.js';
 import {
-  COMMUNICATOR_OPTION_NAMES,
-  DEFAULT_SERVICE_DISCOVERY_OPTIONS,
+  isPreset,
+  MODULE_OPTIONS,
   type ResolvedServiceDiscoveryOptions,
   type ServiceDiscoveryMode,
   type ServiceDiscoveryOptions,
+  SHUTDOWN_OPTIONS,
   type ShutdownOptions,
 } from './options.js';
-import { getServiceDiscoveryConfig, isPreset } from './presets.js';
-
-const FIVE_MINUTES_MS = 300_000;
+import { getServiceDiscoveryConfig } from './presets.js';
 
 /**
  * Lays options over the environment over the preset over the defaults, and checks what comes of it.
@@ -95,66 +84,46 @@ function resolveMerged(
   empty: readonly string[],
   check: OptionValidator,
 ): Omit<ResolvedServiceDiscoveryOptions, 'token'> {
-  checkPreset(options.preset, check);
+  const own = pick(options, MODULE_OPTIONS.names);
+  const { strategies, requireTls, namespace, health, report } = MODULE_OPTIONS.read(own, check);
   const store = checkStore(given, check);
   const mode = checkMode(options, given, empty, check);
   const maxOfflineWrites = checkOfflineWrites(options, mode, check);
-  const registry = pick(options, REGISTRY_OPTION_NAMES);
-  const healthCheck = checkHealthCheck(options, check);
-  const communicator: CommunicatorDefaults = pick(options, COMMUNICATOR_OPTION_NAMES);
-  const { transport, inheritDeadline, requireTls, report } = {
-    ...DEFAULT_SERVICE_DISCOVERY_OPTIONS,
-    ...withoutUndefined(options),
-  };
-  const services = checkServices(options.services, given, check);
-  const {
-    advertise = {},
-    selfPreservation = {},
-    strategies: named = {},
-    logging = {},
-    metrics = {},
-    journal = {},
-  } = options;
-
+  const { maxOfflineWrites: _resolved, ...registry } = pick(options, SERVICE_REGISTRY_OPTIONS.names);
   check.gather(() => SERVICE_REGISTRY_OPTIONS.resolve(registry));
   checkFollow(options, mode, check);
-  const { decorators, ...health } = options.health ?? {};
-  check.gather(() => HEALTH_AGGREGATOR_OPTIONS.resolve(health));
-  check.problems.push(...findDecoratorProblems(decorators, 'health.decorators'));
-  check.gather(() => resolveSelfPreservationOptions(selfPreservation));
-  const strategies = checkStrategies(named, check);
+  const communicator: CommunicatorDefaults = pick(options, [...COMMUNICATOR_OPTIONS.names, 'patterns']);
   checkCalls(communicator, strategies, check);
-  const tls = checkTransport(transport, check);
-  checkAdvertise(advertise, check);
-  if (logging !== false) check.gather(() => EVENT_LOGGER_OPTIONS.resolve(logging, 'logging'));
-  if (journal !== false) check.gather(() => JOURNAL_OPTIONS.resolve(journal));
-  check.gather(() => validateDiscoveryMetricsOptions(metrics, 'metrics'));
+  const { transport, inheritDeadline, advertise, selfPreservation, logging, metrics, journal } = {
+    ...MODULE_OPTIONS.defaults,
+    ...withoutUndefined(own),
+  };
   return {
     preset: options.preset,
     mode,
     store,
     remote: mode === 'remote' ? checkRemote(options, check) : undefined,
     redis: mode === 'redis_backed' || mode === 'hybrid' ? checkRedis(options, check) : undefined,
-    namespace: checkNamespace(options, check),
+    namespace,
     registry: { ...registry, maxOfflineWrites },
-    services,
+    services: checkServices(options.services, given, check),
     selfPreservation,
-    healthCheck,
+    healthCheck: checkHealthCheck(options, check),
     health,
     communicator,
     strategies,
     transport,
-    tls,
-    requireTls: check.boolean('requireTls', requireTls),
+    tls: checkTransport(transport, check),
+    requireTls,
     api: options.api === false ? false : resolveApi(options.api, check),
     allowedHosts: checkHosts(options, check),
-    inheritDeadline: checkInheritDeadline(inheritDeadline, check),
+    inheritDeadline,
     advertise,
-    shutdown: resolveShutdown(options, mode, check),
+    shutdown: resolveShutdown(options.shutdown, mode, check),
     logging,
     metrics,
     journal,
-    report: check.boolean('report', report),
+    report,
   };
 }
 
@@ -165,24 +134,18 @@ function tokenOf(settings: readonly EnvironmentSetting[], check: OptionValidator
 }
 
 function resolveApi(options: Partial<ApiOptions> | undefined, check: OptionValidator): ApiOptions {
-  return check.gather(() => resolveApiOptions(options)) ?? DEFAULT_API_OPTIONS;
+  return check.gather(() => API_OPTION_GROUP.resolve(options)) ?? DEFAULT_API_OPTIONS;
 }
 
 function resolveShutdown(
-  options: ServiceDiscoveryOptions,
+  given: ShutdownOptions | undefined,
   mode: ServiceDiscoveryMode | undefined,
   check: OptionValidator,
 ): ResolvedServiceDiscoveryOptions['shutdown'] {
-  const { drainDelay, drainDelayInMemory, timeout } = DEFAULT_SERVICE_DISCOVERY_OPTIONS.shutdown;
-  const defaults: Required<ShutdownOptions> = {
-    drainDelay: mode === 'memory_only' ? drainDelayInMemory : drainDelay,
-    timeout,
-  };
-  const given = check.options('shutdown', options.shutdown, defaults);
-  return {
-    drainDelayMs: check.duration('shutdown.drainDelay', given.drainDelay, { maxMs: FIVE_MINUTES_MS }),
-    timeoutMs: check.duration('shutdown.timeout', given.timeout, { minMs: 1, maxMs: FIVE_MINUTES_MS }),
-  };
+  const options = check.gather(() => SHUTDOWN_OPTIONS.resolve(given)) ?? SHUTDOWN_OPTIONS.resolve();
+  // In `memory_only` all who read the registry hear of a draining instance at once.
+  const { drainDelay = mode === 'memory_only' ? 0 : 300, timeout } = options;
+  return { drainDelayMs: drainDelay, timeoutMs: timeout };
 }
 
 function without(options: ServiceDiscoveryOptions, wrong: readonly Problem[]): ServiceDiscoveryOptions {
@@ -231,11 +194,8 @@ function distinct(problems: readonly Problem[]): Problem[] {
   return problems.filter((problem, index) => index === problems.findIndex((one) => isDeepStrictEqual(one, problem)));
 }
 
-function pick<Name extends keyof ServiceDiscoveryOptions>(
-  options: ServiceDiscoveryOptions,
-  names: readonly Name[],
-): Pick<ServiceDiscoveryOptions, Name> {
-  const picked: Partial<Pick<ServiceDiscoveryOptions, Name>> = {};
-  for (const name of names) if (options[name] !== undefined) picked[name] = options[name];
-  return picked as Pick<ServiceDiscoveryOptions, Name>;
+function pick(options: ServiceDiscoveryOptions, names: readonly string[]): ServiceDiscoveryOptions {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => names.includes(name) && value !== undefined),
+  );
 }

@@ -9,7 +9,7 @@ export {
   type JwtOptions,
   type PeerRequest,
 } from './access/index.js';
-export { type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
+export { type ApiOptions, DEFAULT_API_OPTIONS, API_OPTION_GROUP } from './api-options.js';
 export { type ApiLimitOptions } from './limits/limit-options.js';
 export { ServiceDiscoveryCallsController } from './calls.controller.js';
 export { ServiceDiscoveryInsightController } from './insight.controller.js';

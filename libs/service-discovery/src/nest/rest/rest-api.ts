@@ -5,7 +5,7 @@ import { pathsOf } from '../declared-routes.js';
 import { mountController } from '../route-decorators.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { ApiAccess, OwnedInstances } from './access/index.js';
-import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, resolveApiOptions } from './api-options.js';
+import { API_OPTIONS, type ApiOptions, DEFAULT_API_OPTIONS, API_OPTION_GROUP } from './api-options.js';
 import { ServiceDiscoveryCallsController } from './calls.controller.js';
 import { EventFrames } from './event-frames.js';
 import { EventStreams } from './event-streams.js';
@@ -34,7 +34,7 @@ const mounted = new Map<string, Type[]>([[DEFAULT_API_OPTIONS.path, [...REST_CON
  */
 export function restControllers(api: Partial<ApiOptions> | false = {}): Type[] {
   if (api === false) return [];
-  const { path, decorators, swagger } = resolveApiOptions(api);
+  const { path, decorators, swagger } = API_OPTION_GROUP.resolve(api);
   const mount = (): Type[] =>
     REST_CONTROLLERS.map((controller) => mountController(controller, path, { decorators, swagger }));
   if (decorators || swagger) return mount();
@@ -49,7 +49,7 @@ export function restControllers(api: Partial<ApiOptions> | false = {}): Type[] {
  * @throws InvalidConfigurationError naming every wrong option
  */
 export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[] {
-  if (api) resolveApiOptions(api);
+  if (api) API_OPTION_GROUP.resolve(api);
   return [
     {
       provide: API_OPTIONS,

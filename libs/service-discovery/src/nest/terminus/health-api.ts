@@ -1,7 +1,7 @@
 import { type Type } from '@nestjs/common';
-import { InvalidConfigurationError } from '../../common/index.js';
-import { type ApiOptions, resolveApiOptions } from '../rest/index.js';
-import { findDecoratorProblems, type RouteDecorators } from '../route-decorators.js';
+import { OptionValidator } from '../../common/index.js';
+import { API_OPTION_GROUP, type ApiOptions } from '../rest/index.js';
+import { DECORATORS, type RouteDecorators } from '../route-decorators.js';
 import { healthControllersAt } from './health-controllers.js';
 
 /**
@@ -11,8 +11,9 @@ import { healthControllersAt } from './health-controllers.js';
  */
 export function healthControllers(api: Partial<ApiOptions> | false = {}, decorators?: RouteDecorators): Type[] {
   if (api === false) return [];
-  const problems = findDecoratorProblems(decorators, 'health.decorators');
-  if (problems.length > 0) throw new InvalidConfigurationError(problems);
-  const { healthPath, decorators: usual, swagger } = resolveApiOptions(api);
+  const check = new OptionValidator('health');
+  if (decorators !== undefined) DECORATORS.read(decorators, 'decorators', check);
+  check.throwIfAny();
+  const { healthPath, decorators: usual, swagger } = API_OPTION_GROUP.resolve(api);
   return healthPath === false ? [] : healthControllersAt(healthPath, { decorators: decorators ?? usual, swagger });
 }

@@ -50,6 +50,7 @@ export const CHAOS_OPTIONS = new OptionGroup(
     latency: derived(
       custom<Duration | readonly [Duration, Duration], readonly [number, number]>({
         range: '0–1 d, or two of them',
+        kind: 'duration',
         read: readLatency,
       }),
     ),

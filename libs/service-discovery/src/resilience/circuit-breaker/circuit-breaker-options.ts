@@ -2,6 +2,7 @@ import {
   count,
   custom,
   duration,
+  fromEnv,
   type Duration,
   type GivenOptionsOf,
   number,
@@ -51,7 +52,7 @@ export const CIRCUIT_BREAKER_OPTIONS = new OptionGroup(
      * How many consecutive failures within `window` open the circuit. A whole number from 1 to 1,000; false: any number.
      * @default 5
      */
-    failureThreshold: orFalse(count({ default: 5, min: 1, max: 1_000 })),
+    failureThreshold: fromEnv('CIRCUIT_BREAKER_FAILURE_THRESHOLD', orFalse(count({ default: 5, min: 1, max: 1_000 }))),
     /**
      * Which share of the calls within `window` has to fail to open the circuit: from 0.01 to 1; false: any share.
      * @default false
@@ -81,13 +82,14 @@ export const CIRCUIT_BREAKER_OPTIONS = new OptionGroup(
     window: custom<Duration | CallCountWindow, number | ResolvedCallCountWindow>({
       default: 60_000,
       range: '1 ms–1 d; 1–1,000 calls',
+      kind: 'duration',
       read: readWindow,
     }),
     /**
      * How long an open circuit refuses every call before it lets probes through. From 1 ms to 1 day.
      * @default 60 s
      */
-    recoveryTimeout: duration({ default: 60_000, ...UP_TO_ONE_DAY }),
+    recoveryTimeout: fromEnv('CIRCUIT_BREAKER_RECOVERY_TIMEOUT', duration({ default: 60_000, ...UP_TO_ONE_DAY })),
     /**
      * How many times longer the circuit stays open each time that it opens again, after a failed probe or before it has
      * been closed for as long as it was open. From 1 to 10.

@@ -80,6 +80,8 @@ export const HEDGING_OPTIONS = new OptionGroup('hedging', {
   delay: custom<Duration | HedgePercentile | Partial<HedgeDelayOptions>, number | ResolvedHedgeDelayOptions>({
     default: 'p95',
     range: "'p50'–'p99.9'; 0–1 h; options",
+    kind: 'duration',
+    inner: HEDGE_DELAY_OPTIONS,
     read: readDelay,
   }),
   /**

@@ -2,6 +2,7 @@ import {
   count,
   custom,
   duration,
+  fromEnv,
   group,
   oneOf,
   optional,
@@ -75,18 +76,18 @@ export const RETRY_OPTIONS = new OptionGroup(
      * All attempts of a call, the first one included: 1 means no retry. A whole number from 1 to 20.
      * @default 3
      */
-    maxAttempts: count({ default: 3, min: 1, max: 20 }),
+    maxAttempts: fromEnv('RETRY_MAX_ATTEMPTS', count({ default: 3, min: 1, max: 20 })),
     /**
      * The greatest delay of the first wait; it doubles with each further one. From 0 to 1 h.
      * @default 1 s
      */
-    baseDelay: duration({ default: 1_000, maxMs: LONGEST_DELAY_MS }),
+    baseDelay: fromEnv('RETRY_BASE_DELAY', duration({ default: 1_000, maxMs: LONGEST_DELAY_MS })),
     /**
      * The greatest delay before any retry, at least `baseDelay`. A server that asks for a longer pause is not asked
      * again. From 0 to 1 h.
      * @default 60 s
      */
-    maxDelay: duration({ default: 60_000, maxMs: LONGEST_DELAY_MS }),
+    maxDelay: fromEnv('RETRY_MAX_DELAY', duration({ default: 60_000, maxMs: LONGEST_DELAY_MS })),
     /**
      * How a delay d is spread: `full` draws from [0, d), `equal` from its upper half, `decorrelated` from `baseDelay` to 3 times
      * the delay before, `none` takes d.

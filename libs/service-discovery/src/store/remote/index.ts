@@ -1,5 +1,7 @@
 /** The registry of another process, reached over its REST API: the store of `remote`, and its wire format. */
 export {
+  isMountPath,
+  MOUNT_PATH,
   REMOTE_REGISTRY_STORE_OPTIONS,
   resolveRemoteRegistryStoreOptions,
   type RegistryHeaders,

@@ -3,7 +3,6 @@ import {
   duration,
   type GivenOptionsOf,
   isRecord,
-  optional,
   OptionGroup,
   SERVER_TLS,
   readTokens,
@@ -19,6 +18,21 @@ export type RegistryHeaders =
   | (() => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>);
 
 type MakeHeaders = () => Readonly<Record<string, string>> | Promise<Readonly<Record<string, string>>>;
+
+export function isMountPath(value: unknown): value is string {
+  return typeof value === 'string' && /^[\w.~-]+(?:\/[\w.~-]+)*$/.test(value);
+}
+
+/** The path of the REST API. */
+export const MOUNT_PATH = custom<string>({
+  default: 'service-discovery',
+  range: 'a path',
+  read: (value, path, check) => {
+    const expected = 'a path such as "service-discovery", without slashes at its ends';
+    if (!isMountPath(value)) check.problem(path, value, expected);
+    return value as string;
+  },
+});
 
 /** Where the registry is, and how to reach it. */
 export const REMOTE_REGISTRY_STORE_OPTIONS = new OptionGroup(
@@ -39,15 +53,7 @@ export const REMOTE_REGISTRY_STORE_OPTIONS = new OptionGroup(
      * The mount path of the registry's REST API below the URL, without leading or trailing slashes.
      * @default 'service-discovery'
      */
-    path: custom<string>({
-      default: 'service-discovery',
-      range: 'a path',
-      read: (value, path, check) => {
-        const isPath = typeof value === 'string' && /^[\w.~-]+(?:\/[\w.~-]+)*$/.test(value);
-        if (!isPath) check.problem(path, value, 'a path such as "service-discovery", without slashes at its ends');
-        return value as string;
-      },
-    }),
+    path: MOUNT_PATH,
     /**
      * The secret that the registry shares with its clients (its `api.token`), sent as `Authorization: Bearer <token>`. Of
      * a comma-separated list the first is sent, so that all processes may have the same list. An `authorization` header

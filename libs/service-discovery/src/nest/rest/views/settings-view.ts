@@ -1,27 +1,16 @@
-import { isPlainObject, msOf, snakeCase } from '../../../common/index.js';
+import { type AnyOptionGroup, isPlainObject, msOf, snakeCase } from '../../../common/index.js';
+import { COMMUNICATOR_OPTIONS } from '../../../communicator/index.js';
 import { shownAsJson } from './snake-case.js';
 
-/** The options that are durations, as they may be given: numbers of milliseconds, or texts. */
-const DURATIONS: ReadonlySet<string> = new Set([
-  'baseDelay',
-  'maxDelay',
-  'window',
-  'recoveryTimeout',
-  'maxRecoveryTimeout',
-  'slowCallDuration',
-  'ramp',
-  'interval',
-  'ejectionTime',
-  'maxEjectionTime',
-  'maxWait',
-  'per',
-  'maxAge',
-  'delay',
-  'minimum',
-  'maximum',
-  'latency',
-  'margin',
-]);
+/** The options of calls that are durations, as they may be given: numbers of milliseconds, or texts. */
+const DURATIONS: ReadonlySet<string> = new Set(durationsIn(COMMUNICATOR_OPTIONS));
+
+function durationsIn({ options }: AnyOptionGroup): string[] {
+  return Object.entries(options).flatMap(([name, { kind, inner }]) => [
+    ...(kind === 'duration' ? [name] : []),
+    ...(inner ? durationsIn(inner) : []),
+  ]);
+}
 
 /** Settings of calls as JSON: names in snake_case, durations in seconds, whatever way they were given. */
 export function toSettingsView(settings: object): Record<string, unknown> {
