@@ -67,51 +67,56 @@ function Sidebar() {
   const faults = data?.faults.length ?? 0;
   return (
     <header class="sidebar">
-      <a class="brand" href={href([])}>
-        <span class="brand-mark" aria-hidden="true">
-          <svg viewBox="0 0 32 32" width="24" height="24">
-            <path d="M16 11v4m0 0-6 5m6-5 6 5" fill="none" stroke="currentColor" stroke-width="2" />
-            <circle cx="16" cy="9" r="3.4" fill="currentColor" />
-            <circle cx="9" cy="22" r="3.4" fill="currentColor" />
-            <circle cx="23" cy="22" r="3.4" fill="currentColor" />
-          </svg>
-        </span>
-        Service discovery
-      </a>
-      <nav aria-label="Views">
-        <ul>
-          {VIEWS.map(({ path, title, icon }) => (
-            <li key={path}>
-              <a href={href([path].filter((part) => part !== ''))} aria-current={current === path ? 'page' : undefined}>
-                <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
-                  <path d={icon} fill="currentColor" fill-rule="evenodd" />
-                </svg>
-                {title}
-                {path === '' && faults > 0 && (
-                  <span class="count is-unhealthy">
-                    {faults}
-                    <span class="visually-hidden"> wrong now</span>
-                  </span>
-                )}
-              </a>
-            </li>
-          ))}
-        </ul>
-      </nav>
-      <div class="sidebar-foot">
-        <ConnectionState />
-        {data && (
-          <span class="process" title="The process whose page this is">
-            {data.process}
+      <div class="sidebar-inner">
+        <a class="brand" href={href([])}>
+          <span class="brand-mark" aria-hidden="true">
+            <svg viewBox="0 0 32 32" width="24" height="24">
+              <path d="M16 11v4m0 0-6 5m6-5 6 5" fill="none" stroke="currentColor" stroke-width="2" />
+              <circle cx="16" cy="9" r="3.4" fill="currentColor" />
+              <circle cx="9" cy="22" r="3.4" fill="currentColor" />
+              <circle cx="23" cy="22" r="3.4" fill="currentColor" />
+            </svg>
           </span>
-        )}
-        <div class="sidebar-buttons">
-          {hasToken() && (
-            <button type="button" class="button" onClick={() => signIn('')}>
-              Forget token
-            </button>
+          Service discovery
+        </a>
+        <nav aria-label="Views">
+          <ul>
+            {VIEWS.map(({ path, title, icon }) => (
+              <li key={path}>
+                <a
+                  href={href([path].filter((part) => part !== ''))}
+                  aria-current={current === path ? 'page' : undefined}
+                >
+                  <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">
+                    <path d={icon} fill="currentColor" fill-rule="evenodd" />
+                  </svg>
+                  {title}
+                  {path === '' && faults > 0 && (
+                    <span class="count is-unhealthy">
+                      {faults}
+                      <span class="visually-hidden"> wrong now</span>
+                    </span>
+                  )}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </nav>
+        <div class="sidebar-foot">
+          <ConnectionState />
+          {data && (
+            <span class="process" title="The process whose page this is">
+              {data.process}
+            </span>
           )}
-          <ThemeSwitch />
+          <div class="sidebar-buttons">
+            {hasToken() && (
+              <button type="button" class="button" onClick={() => signIn('')}>
+                Forget token
+              </button>
+            )}
+            <ThemeSwitch />
+          </div>
         </div>
       </div>
     </header>

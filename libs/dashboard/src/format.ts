@@ -30,7 +30,7 @@ export function ms(value: number | null | undefined): string {
   if (value == null) return '–';
   if (value >= 10_000) return `${(value / 1_000).toFixed(0)} s`;
   if (value >= 1_000) return `${(value / 1_000).toFixed(1)} s`;
-  return value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
+  return value > 0 && value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
 }
 
 export function percent(share: number | null | undefined): string {
@@ -43,13 +43,15 @@ export function percent(share: number | null | undefined): string {
 /** Calls a second. */
 export function rate(perSecond: number | null | undefined): string {
   if (perSecond == null) return '–';
-  if (perSecond === 0) return '0/s';
-  return perSecond < 10 ? `${perSecond.toFixed(1)}/s` : `${Math.round(perSecond).toLocaleString()}/s`;
+  return `${perSecond < 10 ? Number(perSecond.toFixed(1)) : Math.round(perSecond).toLocaleString()}/s`;
 }
 
 /** `1 service`, `2 services`. */
 export const counted = (count: number, noun: string): string =>
   `${count.toLocaleString()} ${noun}${count === 1 ? '' : 's'}`;
+
+/** `half_open` as `Half open`. */
+export const sentence = (name: string): string => words(name.charAt(0).toUpperCase() + name.slice(1));
 
 /** `half_open` as `half open`. */
 export const words = (name: string): string => name.replaceAll('_', ' ');

@@ -1,6 +1,6 @@
 /** What the API answers, as far as the page reads it. */
 
-export type Status = 'healthy' | 'degraded' | 'unhealthy' | 'unknown' | 'draining' | 'maintenance';
+export type Status = 'healthy' | 'degraded' | 'unhealthy' | 'unknown' | 'draining' | 'maintenance' | 'not_registered';
 type CircuitState = 'closed' | 'half_open' | 'open' | 'isolated';
 export type OperatorStatus = 'up' | 'draining' | 'maintenance';
 export type CircuitCommand = 'isolated' | 'closed' | 'automatic';
@@ -13,7 +13,7 @@ export interface Overview {
     readonly age_seconds: number;
     readonly replicas: number | null;
     /** Services whose expiry is held. */
-    readonly held_expiry: readonly string[] | number;
+    readonly held_expiry: readonly { readonly service_name: string }[];
   };
   readonly counts: {
     readonly services: number;
@@ -34,6 +34,8 @@ export interface Fault {
   readonly text: string;
   /** The services that depend on it, directly or not. */
   readonly breaks: readonly string[];
+  /** Faults that it follows from; empty: it is a root cause. */
+  readonly caused_by: readonly string[];
 }
 
 export interface Topology {
@@ -216,7 +218,8 @@ export interface JournalEntry {
   readonly severity: 'info' | 'warning' | 'error';
   readonly service_name: string | null;
   readonly instance_id: string | null;
-  readonly process: string;
+  /** Null to readers who may not know it. */
+  readonly process: string | null;
   readonly text: string;
   readonly by: string | null;
   readonly reason: string | null;

@@ -11,8 +11,11 @@ const SHAPES: Readonly<Record<Status, string>> = {
     'M5.1 1.5h5.8l3.6 3.6v5.8l-3.6 3.6H5.1l-3.6-3.6V5.1l3.6-3.6Zm.7 3.2L4.7 5.8 6.9 8l-2.2 2.2 1.1 1.1L8 9.1l2.2 2.2 1.1-1.1L9.1 8l2.2-2.2-1.1-1.1L8 6.9 5.8 4.7Z',
   unknown: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2Zm0 1.6a4.4 4.4 0 1 1 0 8.8 4.4 4.4 0 0 1 0-8.8Z',
   draining: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2Zm.8 2.8v4.1l1.6-1.6 1 1L8 11.8 4.6 8.3l1-1 1.6 1.6V4.8h1.6Z',
+  not_registered: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2ZM4.6 7.2h6.8v1.6H4.6V7.2Z',
   maintenance: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2ZM5.8 5.2h1.5v5.6H5.8V5.2Zm2.9 0h1.5v5.6H8.7V5.2Z',
 };
+
+export const isStatus = (value: unknown): value is Status => typeof value === 'string' && Object.hasOwn(SHAPES, value);
 
 export function StatusIcon({ status }: { readonly status: Status }) {
   return (
@@ -27,7 +30,7 @@ export function StatusBadge({ status }: { readonly status: Status }) {
   return (
     <span class={`badge is-${status}`}>
       <StatusIcon status={status} />
-      {status}
+      {words(status)}
     </span>
   );
 }

@@ -1,6 +1,6 @@
 import { type EdgeLabel, Graph, type GraphLabel, layout, type NodeLabel } from '@dagrejs/dagre';
 
-export const NODE = { width: 216, height: 48 };
+export const NODE = { width: 236, height: 48 };
 
 interface Point {
   readonly x: number;
@@ -19,7 +19,7 @@ export interface GraphLayout {
 /** Callers on the left, the services that they call on the right. */
 export function layOut(names: readonly string[], edges: readonly { from: string; to: string }[]): GraphLayout {
   const graph = new Graph<GraphLabel, NodeLabel, EdgeLabel>();
-  graph.setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 130, marginx: 16, marginy: 20 });
+  graph.setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 56, marginx: 16, marginy: 20 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of names) graph.setNode(name, { ...NODE });
   const known = new Set(names);
@@ -33,7 +33,8 @@ export function layOut(names: readonly string[], edges: readonly { from: string;
   const paths = new Map(
     graph.edges().map(({ v, w }) => {
       const { points = [], x = 0, y = 0 } = graph.edge(v, w);
-      return [`${v} ${w}`, { path: smooth(points), label: { x, y } }];
+      const ends = sidesOf(pointOf(graph.node(v)), pointOf(graph.node(w)));
+      return [`${v} ${w}`, { path: curve([ends.from, ...points.slice(1, -1), ends.to]), label: { x, y } }];
     }),
   );
   return { width: Math.max(width, 1), height: Math.max(height, 1), nodes, edges: paths };
@@ -41,14 +42,21 @@ export function layOut(names: readonly string[], edges: readonly { from: string;
 
 const pointOf = ({ x = 0, y = 0 }: Partial<Point>): Point => ({ x, y });
 
-/** A line through the middles of its parts, which rounds its corners. */
-function smooth(points: readonly Point[]): string {
-  const [first, ...rest] = points;
+/** Where an edge leaves and enters: the sides that face each other. */
+function sidesOf(from: Point, to: Point): { from: Point; to: Point } {
+  const half = from.x <= to.x ? NODE.width / 2 : -NODE.width / 2;
+  return { from: { x: from.x + half, y: from.y }, to: { x: to.x - half, y: to.y } };
+}
+
+/** A line through the points that is level at each of them. */
+function curve([first, ...rest]: readonly Point[]): string {
   if (!first) return '';
-  const last = rest.at(-1) ?? first;
-  const corners = rest.slice(0, -1).map((point, index) => {
-    const next = rest[index + 1] ?? last;
-    return `Q${point.x} ${point.y} ${(point.x + next.x) / 2} ${(point.y + next.y) / 2}`;
-  });
-  return `M${first.x} ${first.y}${corners.join('')}L${last.x} ${last.y}`;
+  let path = `M${first.x} ${first.y}`;
+  let before = first;
+  for (const point of rest) {
+    const middle = (before.x + point.x) / 2;
+    path += `C${middle} ${before.y} ${middle} ${point.y} ${point.x} ${point.y}`;
+    before = point;
+  }
+  return path;
 }

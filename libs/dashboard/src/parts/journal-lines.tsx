@@ -1,7 +1,7 @@
 import { clockTime, fullTime } from '../format.js';
 import { type JournalEntry, type Status } from '../model.js';
 import { toInstance, toService } from '../router.js';
-import { StatusIcon } from './basics.js';
+import { isStatus, StatusIcon } from './basics.js';
 
 const ICONS: Readonly<Record<JournalEntry['severity'], Status>> = {
   info: 'unknown',
@@ -9,20 +9,27 @@ const ICONS: Readonly<Record<JournalEntry['severity'], Status>> = {
   error: 'unhealthy',
 };
 
-/** The cells of an entry: when, how bad, what, about whom. */
+/** The cells of an entry: when, how bad, and what, with a link to whom it is about. */
 export function JournalLine({ entry }: { readonly entry: JournalEntry }) {
-  const { at, severity, text, type, process, by, reason, service_name: service, instance_id: id } = entry;
+  const { at, severity, text, type, process, by, reason } = entry;
+  const subject = subjectOf(entry);
+  const hasSubject = subject !== undefined && text.startsWith(subject.name);
   return (
     <>
       <time role="cell" class="journal-time" dateTime={at} title={fullTime(at)}>
         {clockTime(at)}
       </time>
       <span role="cell" class="journal-severity">
-        <StatusIcon status={ICONS[severity]} />
+        <StatusIcon status={iconOf(entry)} />
         <span class="visually-hidden">{severity}</span>
       </span>
-      <span role="cell" class="journal-text" title={`${text} (${type}, reported by ${process})`}>
-        {text}
+      <span
+        role="cell"
+        class="journal-text"
+        title={`${text} (${type}${process === null ? '' : `, reported by ${process}`})`}
+      >
+        {subject && <a href={subject.href}>{subject.name}</a>}
+        {hasSubject ? text.slice(subject.name.length) : `${subject ? ': ' : ''}${text}`}
         {(reason ?? by) !== null && (
           <span class="muted">
             {reason !== null && ` “${reason}”`}
@@ -30,9 +37,22 @@ export function JournalLine({ entry }: { readonly entry: JournalEntry }) {
           </span>
         )}
       </span>
-      <span role="cell" class="journal-subject">
-        {service !== null && <a href={id === null ? toService(service) : toInstance(service, id)}>{id ?? service}</a>}
-      </span>
     </>
   );
+}
+
+/** Of a change of status, the status that it leads to. */
+function iconOf({ type, severity, data }: JournalEntry): Status {
+  const to = type === 'instance.status_changed' ? (data as { to?: unknown } | null)?.to : undefined;
+  return isStatus(to) ? to : ICONS[severity];
+}
+
+function subjectOf({
+  service_name: service,
+  instance_id: id,
+}: JournalEntry): { name: string; href: string } | undefined {
+  if (service === null) return undefined;
+  return id === null
+    ? { name: service, href: toService(service) }
+    : { name: `${service}/${id}`, href: toInstance(service, id) };
 }

@@ -44,14 +44,18 @@ export function InstanceView({ service, id }: InstanceProps) {
 function InstanceOf({ service, instance }: { readonly service: Service; readonly instance: Instance }) {
   return (
     <div class="columns is-even">
-      <Section title="Why it has this status" note="the first one decides">
-        <ReasonList reasons={instance.reasons} />
-      </Section>
-      <CallsSection service={service} instance={instance} />
-      <CircuitSection instance={instance} />
-      <DetailSection instance={instance} />
-      <DataSection title="Metadata" value={instance.metadata} hint="secrets are masked" />
-      <DataSection title="Answer of its health check" value={instance.health?.data} hint="secrets are masked" />
+      <div>
+        <Section title="Why it has this status" note="the first one decides">
+          <ReasonList reasons={instance.reasons} />
+        </Section>
+        <CallsSection service={service} instance={instance} />
+        <CircuitSection instance={instance} />
+        <DataSection title="Metadata" value={instance.metadata} />
+      </div>
+      <div>
+        <DetailSection instance={instance} />
+        <DataSection title="Answer of its health check" value={instance.health?.data} />
+      </div>
     </div>
   );
 }
@@ -68,7 +72,7 @@ function ReasonList({ reasons }: { readonly reasons: readonly Reason[] }) {
           <StatusIcon status={status ?? 'unknown'} />
           <div>
             <p>
-              <span class="strong">{sourceWords(source)}</span> {status === null ? 'say nothing' : `: ${status}`}
+              <span class="strong">{sourceWords(source)}:</span> {status === null ? 'nothing' : words(status)}
               {since !== null && (
                 <span class="muted">
                   {' '}
@@ -201,18 +205,10 @@ function DetailSection({ instance }: { readonly instance: Instance }) {
   );
 }
 
-function DataSection({
-  title,
-  value,
-  hint,
-}: {
-  readonly title: string;
-  readonly value: unknown;
-  readonly hint: string;
-}) {
+function DataSection({ title, value }: { readonly title: string; readonly value: unknown }) {
   const isEmpty = value == null || (typeof value === 'object' && Object.keys(value).length === 0);
   return (
-    <Section title={title} note={hint}>
+    <Section title={title} note="secrets are masked">
       {isEmpty ? <p class="muted">None.</p> : <pre tabIndex={0}>{JSON.stringify(value, null, 2)}</pre>}
     </Section>
   );

@@ -44,7 +44,7 @@ export function JournalView() {
           label="Journal"
           items={shown}
           keyOf={({ id }) => id}
-          rowHeight={isNarrow.value ? 60 : 36}
+          rowHeight={isNarrow.value ? 76 : 36}
           render={(entry) => <JournalLine entry={entry} />}
         />
       )}

@@ -1,8 +1,11 @@
-import { counted, duration } from '../format.js';
-import { journal, overview } from '../live.js';
-import { type Fault, type Overview } from '../model.js';
+import { useMemo } from 'preact/hooks';
+import { toPlots } from '../call-data.js';
+import { counted, duration, rate, words } from '../format.js';
+import { journal, overview, useLive } from '../live.js';
+import { type Calls, type Fault, type Overview } from '../model.js';
 import { Ago, Empty, Facts, Heading, Loaded, Section, StatusIcon } from '../parts/basics.js';
 import { JournalLine } from '../parts/journal-lines.js';
+import { Plot } from '../parts/plot.js';
 import { href, toService } from '../router.js';
 
 export function OverviewView() {
@@ -56,9 +59,12 @@ function OverviewOf({ data }: { readonly data: Overview }) {
         <Section title="Last events" note={<a href={href(['journal'])}>The whole journal</a>}>
           <LastEvents />
         </Section>
-        <Section title="Registry">
-          <RegistryFacts registry={data.registry} />
-        </Section>
+        <div>
+          <Section title="Registry">
+            <RegistryFacts registry={data.registry} />
+          </Section>
+          <CallsSection />
+        </div>
       </div>
     </div>
   );
@@ -114,7 +120,7 @@ function FaultRow({ fault }: { readonly fault: Fault }) {
           <a class="strong" href={toService(name)}>
             {name}
           </a>{' '}
-          is {status}
+          is {words(status)}
           {since !== null && (
             <span class="muted">
               {' '}
@@ -125,7 +131,7 @@ function FaultRow({ fault }: { readonly fault: Fault }) {
         <p class="muted">{text}</p>
         {breaks.length > 0 && (
           <p class="breaks">
-            <span>Breaks</span>
+            <span>{status === 'degraded' ? 'Affects' : 'Breaks'}</span>
             {breaks.slice(0, 8).map((service) => (
               <a class="chip is-affected" key={service} href={toService(service)}>
                 {service}
@@ -157,6 +163,26 @@ function LastEvents() {
   );
 }
 
+function CallsSection() {
+  const { data } = useLive<Calls>(['calls'], {}, { everyMs: 10_000 });
+  const plots = useMemo(() => data && toPlots(data, data.edges), [data]);
+  if (!plots || plots.times.length === 0) return null;
+  return (
+    <Section title="Calls" note={<a href={href(['calls'])}>All figures</a>}>
+      <Plot
+        title="A second"
+        times={plots.times}
+        format={rate}
+        height={140}
+        lines={[
+          { label: 'calls', values: plots.rates, color: '--series-1', isFilled: true },
+          { label: 'errors', values: plots.errorRates, color: '--unhealthy', isFilled: true },
+        ]}
+      />
+    </Section>
+  );
+}
+
 const MODES: Readonly<Record<string, string>> = {
   memory_only: 'In the memory of this process',
   redis_backed: 'Redis',
@@ -166,7 +192,6 @@ const MODES: Readonly<Record<string, string>> = {
 
 function RegistryFacts({ registry }: { readonly registry: Overview['registry'] }) {
   const { mode, connected, age_seconds: age, replicas, held_expiry: held } = registry;
-  const heldNames = typeof held === 'number' ? held : held.length;
   return (
     <>
       <Facts
@@ -181,10 +206,10 @@ function RegistryFacts({ registry }: { readonly registry: Overview['registry'] }
           ],
           ['age of what is known', duration(age)],
           ['processes', replicas === null ? 'one' : String(replicas)],
-          ['held expiry', heldNames === 0 ? 'none' : counted(heldNames, 'service')],
+          ['held expiry', held.length === 0 ? 'none' : held.map(({ service_name: name }) => name).join(', ')],
         ]}
       />
-      {heldNames > 0 && (
+      {held.length > 0 && (
         <p class="muted">
           So many instances missed their heartbeats at once that the registry removes none of these services: look at
           the network between them and the registry.

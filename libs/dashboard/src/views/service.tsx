@@ -1,5 +1,5 @@
 import { useState } from 'preact/hooks';
-import { counted, ms, percent, settingText, words } from '../format.js';
+import { counted, ms, percent, sentence, settingText, words } from '../format.js';
 import { type Answer, type Refreshed, useLive } from '../live.js';
 import {
   type Calls,
@@ -300,7 +300,7 @@ function CircuitSection({ name, circuits }: CircuitSectionProps) {
 const CIRCUIT_STATUS = { closed: 'healthy', half_open: 'degraded', open: 'unhealthy', isolated: 'unhealthy' } as const;
 
 export function CircuitState({ circuit }: { readonly circuit: Circuit | undefined }) {
-  if (!circuit) return <span class="badge is-unknown">no calls yet</span>;
+  if (!circuit) return <span class="badge is-unknown">no circuit yet</span>;
   const { state, forced, failures, held_closed: heldClosed } = circuit;
   return (
     <span class={`badge is-${CIRCUIT_STATUS[state]}`}>
@@ -327,7 +327,7 @@ function PipelineSection({ name }: { readonly name: string }) {
                 <li key={`${stage} ${per}`}>
                   <details>
                     <summary>
-                      <span class="strong">{words(stage)}</span>
+                      <span class="strong">{sentence(stage)}</span>
                       <span class="muted">{per === 'instance' ? 'per instance' : 'per service'}</span>
                       <span class="pipeline-purpose">{purpose}</span>
                     </summary>

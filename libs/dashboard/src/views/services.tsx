@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { counted } from '../format.js';
+import { counted, words } from '../format.js';
 import { useTopology } from '../live.js';
 import { type ServiceNode, type Status } from '../model.js';
 import { Ago, Chips, Empty, Heading, Loaded, StatusBadge, StatusIcon } from '../parts/basics.js';
@@ -8,8 +8,16 @@ import { route, setQuery, toService } from '../router.js';
 import { isNarrow } from '../parts/narrow.js';
 
 /** The worst first. */
-const SEVERITY: readonly Status[] = ['unhealthy', 'degraded', 'maintenance', 'draining', 'unknown', 'healthy'];
-const FAILING: ReadonlySet<Status> = new Set(['unhealthy', 'degraded']);
+const SEVERITY: readonly Status[] = [
+  'not_registered',
+  'unhealthy',
+  'degraded',
+  'maintenance',
+  'draining',
+  'unknown',
+  'healthy',
+];
+const FAILING: ReadonlySet<Status> = new Set(['unhealthy', 'degraded', 'not_registered']);
 
 type Column = 'name' | 'status' | 'instances' | 'since';
 const COLUMNS: readonly { readonly column: Column; readonly title: string }[] = [
@@ -126,7 +134,7 @@ function Filters({
           <option value="failing">failing only</option>
           {SEVERITY.map((status) => (
             <option key={status} value={status}>
-              {status}
+              {words(status)}
             </option>
           ))}
         </select>

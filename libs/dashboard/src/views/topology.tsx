@@ -1,5 +1,5 @@
 import { useMemo } from 'preact/hooks';
-import { ms, percent, rate } from '../format.js';
+import { ms, percent, rate, words } from '../format.js';
 import { useTopology } from '../live.js';
 import { type CallEdge, type Fault, type ServiceNode, type Topology } from '../model.js';
 import { Empty, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
@@ -125,7 +125,7 @@ function Legend() {
         <svg width="26" height="14" aria-hidden="true">
           <rect class="node-affected" x="1" y="1" width="24" height="12" rx="3" />
         </svg>
-        broken by a fault
+        affected by a fault
       </li>
     </ul>
   );
@@ -207,7 +207,7 @@ function EdgeOf({ edge, place, isBad }: EdgeOfProps) {
       <title>{describe(edge)}</title>
       <path class={classes} d={place.path} markerEnd={bad ? 'url(#arrow-bad)' : 'url(#arrow)'} />
       {lines.length > 0 && (
-        <text class={`edge-label ${hasErrors ? 'is-bad' : ''}`} x={place.label.x} y={place.label.y - 3}>
+        <text class={`edge-label ${hasErrors ? 'is-bad' : ''}`} x={place.label.x} y={place.label.y - 6}>
           {lines.join(' · ')}
         </text>
       )}
@@ -238,7 +238,7 @@ function NodeOf({ node, place, isAffected }: NodeOfProps) {
   return (
     <a
       href={toService(name)}
-      aria-label={`${name}: ${status}, ${healthy} of ${instances} healthy${isAffected ? ', broken by a fault' : ''}`}
+      aria-label={`${name}: ${words(status)}, ${healthy} of ${instances} healthy${isAffected ? ', affected by a fault' : ''}`}
     >
       <g transform={`translate(${place.x - NODE.width / 2} ${place.y - NODE.height / 2})`} class={`node is-${status}`}>
         <title>{name}</title>
@@ -253,7 +253,7 @@ function NodeOf({ node, place, isAffected }: NodeOfProps) {
           {text}
         </text>
         <text class="node-note" x="36" y="37">
-          {status} · {healthy}/{instances}
+          {words(status)} · {healthy}/{instances}
         </text>
       </g>
     </a>

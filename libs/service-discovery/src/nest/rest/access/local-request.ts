@@ -30,8 +30,8 @@ const FORWARDING_PREFIX = 'x-forwarded-';
  *
  * Decided by the socket's address, never by a header that a client could forge. A forwarding header indicates a remote
  * client, since a local reverse proxy forwards for anyone. So does HTTP/1.0, which nginx speaks to its upstream by default,
- * without naming the client. So does a `Host` that is not a loopback name, or a foreign `Origin`: then a local browser acts
- * for a web page, by DNS rebinding or cross-origin. A proxy that speaks HTTP/1.1, forwards the client's `Host` and adds
+ * without naming the client. So does a `Host` that is not a loopback name, or a foreign `Origin` or `Sec-Fetch-Site`: then a local
+ * browser acts for a web page, by DNS rebinding or cross-origin. A proxy that speaks HTTP/1.1, forwards the client's `Host` and adds
  * nothing cannot be told from a local program.
  */
 export function findRemoteSign({ headers, socket, httpVersion, raw }: PeerRequest): string | undefined {
@@ -47,6 +47,9 @@ export function findRemoteSign({ headers, socket, httpVersion, raw }: PeerReques
   if (origin !== undefined && origin !== `http://${host ?? ''}` && origin !== `https://${host ?? ''}`) {
     return `the origin ${JSON.stringify(origin)} is another one`;
   }
+  // What a page embeds or navigates to has no Origin.
+  const { 'sec-fetch-site': site } = headers;
+  if (site === 'cross-site' || site === 'same-site') return 'a browser asks for a page of another origin';
   return undefined;
 }
 
