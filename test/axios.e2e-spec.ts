@@ -1,6 +1,7 @@
 import { getEventListeners } from 'node:events';
-import { Agent as HttpAgent } from 'node:http';
+import { createServer, Agent as HttpAgent } from 'node:http';
 import { Agent } from 'node:https';
+import { type AddressInfo } from 'node:net';
 import { PassThrough, Readable } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -24,7 +25,6 @@ import {
   StreamableFile,
 } from '@nestjs/common';
 import { type AxiosError, isAxiosError } from 'axios';
-import { firstValueFrom, type Observable } from 'rxjs';
 import {
   DiscoverableService,
   EventBus,
@@ -35,6 +35,7 @@ import {
   type ServiceDiscoveryOptions,
 } from 'nest-service-discovery';
 import { DiscoveryHttpModule, type DiscoveryHttpOptions } from 'nest-service-discovery/axios';
+import { firstValueFrom, type Observable } from 'rxjs';
 import { Apps, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
 
 const apps = new Apps();
@@ -366,5 +367,61 @@ describe("the transport 'axios'", () => {
     const http = app.select(DiscoveryHttpModule).get(HttpService, { strict: true });
     const { data } = await firstValueFrom(http.get('http://user-service/users/1'));
     expect(data).toMatchObject({ id: '1' });
+  });
+});
+
+describe('service URLs with ports', () => {
+  @DiscoverableService({ name: 'user-service' })
+  @Controller('users')
+  class UserController {
+    @Get('1')
+    find(): object {
+      return { id: '1' };
+    }
+  }
+
+  @Module({
+    imports: [ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: false }), DiscoveryHttpModule.register()],
+    controllers: [UserController],
+  })
+  class AppModule {}
+
+  describe('HttpService of DiscoveryHttpModule and a URL with a port', () => {
+    it.each(['http://user-service:3000/users/1', 'http://user-service:/users/1'])(
+      'sends %s to an instance of the registered service, at the port of the instance',
+      async (url) => {
+        const app = await apps.listen(AppModule);
+        await registered(app, 'user-service');
+        const { data, request } = await firstValueFrom(app.get(HttpService).get(url));
+        expect(data).toEqual({ id: '1' });
+        expect(request).toMatchObject({ service: 'user-service', attempts: 1 });
+      },
+    );
+
+    it('sends it to the host of that name while no such service speaks HTTP', async () => {
+      const server = createServer((_request, response) => response.end('host'));
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      try {
+        const app = await apps.listen(AppModule);
+        const { port } = server.address() as AddressInfo;
+        await app.get(ServiceDiscovery).registerService({
+          serviceName: 'search.localhost',
+          host: '127.0.0.1',
+          port,
+          protocol: 'tcp',
+        });
+        const lookup = (
+          _host: string,
+          _options: object,
+          found: (error: null, address: string, family: 4) => void,
+        ): void => found(null, '127.0.0.1', 4);
+        const ask = async (host: string): Promise<unknown> =>
+          (await firstValueFrom(app.get(HttpService).get(`http://${host}:${port}/`, { lookup }))).data;
+        await expect(ask('orders')).resolves.toBe('host');
+        await expect(ask('search.localhost')).resolves.toBe('host');
+      } finally {
+        server.close();
+      }
+    });
   });
 });

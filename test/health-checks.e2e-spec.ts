@@ -1,16 +1,20 @@
 import { createServer, type IncomingHttpHeaders } from 'node:http';
+import { createServer as createTcpServer } from 'node:net';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type INestApplication, Module } from '@nestjs/common';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import {
   DiscoverableService,
   InvalidConfigurationError,
+  ServiceCommunicator,
+  ServiceDiscovery,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
   type ServiceInstance,
 } from 'nest-service-discovery';
 import { Apps, inRegistry, portOf, startError, urlOf } from './support/nest-app.js';
-import { closeServers, listen } from './support/probed-server.js';
-import { send } from './support/rest-app.js';
+import { closeServers, listen, overHttp } from './support/probed-server.js';
+import { RedisServer } from './support/redis-server.js';
+import { type Answer, send } from './support/rest-app.js';
 
 const apps = new Apps();
 afterEach(async () => {
@@ -117,5 +121,126 @@ describe('checks of the instances of an app', () => {
       { path: 'healthCheck.services.users.timeout', value: 'soon' },
       { path: 'healthCheck.services.cache.probe', value: 'redsi', expected: expect.stringContaining('redis') },
     ]);
+  });
+});
+
+describe('instances of other protocols than HTTP', () => {
+  /** Protocols of the data tier; a port that accepts connections is enough for their checks. */
+  const DATA_PROTOCOLS = ['tcp', 'redis', 'postgresql', 'mysql', 'mongodb', 'amqp', 'kafka', 'ws'] as const;
+
+  const apps = new Apps();
+  let redis: RedisServer;
+  beforeAll(async () => {
+    redis = await RedisServer.start();
+  });
+  afterEach(async () => {
+    await apps.close();
+    await closeServers();
+    await redis.flush();
+  });
+  afterAll(() => redis.stop());
+
+  const appWith = (options: ServiceDiscoveryOptions): Promise<INestApplication> =>
+    apps.listen(ServiceDiscoveryModule.forRoot({ healthCheck: { interval: '200ms' }, logging: false, ...options }));
+
+  /** A registry that receives registrations and an app that reads them, which may be the same. */
+  type Pair = readonly [registry: INestApplication, asking: INestApplication];
+
+  describe.each<[string, () => Promise<Pair>]>([
+    [
+      'in memory',
+      async () => {
+        const app = await appWith({ mode: 'memory_only' });
+        return [app, app];
+      },
+    ],
+    [
+      'at another process',
+      async () => {
+        const registry = await appWith({ mode: 'memory_only' });
+        return [registry, await appWith({ registryUrl: urlOf(registry) })];
+      },
+    ],
+    [
+      'over Redis',
+      async () => [await appWith({ redis: { url: redis.url } }), await appWith({ redis: { url: redis.url } })],
+    ],
+  ])('with the registry %s', (_where, start) => {
+    let asking: INestApplication;
+    let register: (body: object) => Promise<Answer>;
+    const begin = async (): Promise<void> => {
+      const [registry, asked] = await start();
+      asking = asked;
+      register = (body) => send(`${urlOf(registry)}/service-discovery/register`, 'POST', { json: body });
+    };
+    const inStatus = (name: string, status: string): Promise<ServiceInstance> =>
+      inRegistry(asking, ({ services }) => services.get(name)?.find((instance) => instance.status === status));
+
+    it('services that do not speak HTTP are registered over REST, checked and discovered', async () => {
+      await begin();
+      const port = await listen(createTcpServer());
+      for (const protocol of DATA_PROTOCOLS) {
+        const body = { service_name: `${protocol}-service`, host: '127.0.0.1', port, protocol, tags: ['data'] };
+        expect((await register(body)).body.base_url).toBe(`${protocol}://127.0.0.1:${port}`);
+      }
+      for (const protocol of DATA_PROTOCOLS) {
+        const name = `${protocol}-service`;
+        await inStatus(name, 'healthy');
+        expect(await asking.get(ServiceDiscovery).discoverService(name, { tags: ['data'] })).toMatchObject({
+          baseUrl: `${protocol}://127.0.0.1:${port}`,
+          status: 'healthy',
+        });
+        await expect(asking.get(ServiceCommunicator).callServiceJson(name, { path: '/' })).rejects.toMatchObject({
+          code: 'UNSUPPORTED_PROTOCOL',
+        });
+      }
+    });
+
+    it('one that accepts no connection is found unhealthy', async () => {
+      await begin();
+      const port = await listen(createTcpServer());
+      await closeServers();
+      await register({ service_name: 'cache', host: '127.0.0.1', port, protocol: 'redis' });
+      expect(await inStatus('cache', 'unhealthy')).toMatchObject({
+        health: { reason: expect.stringMatching(/refused/) },
+      });
+    });
+
+    it('a WebSocket service with a health check path is checked over HTTP', async () => {
+      await begin();
+      const asked: (string | undefined)[] = [];
+      const port = await overHttp(({ url }, response) => {
+        asked.push(url);
+        response.end();
+      });
+      await register({ service_name: 'chat', host: '127.0.0.1', port, protocol: 'ws', health_check_path: '/live' });
+      await inStatus('chat', 'healthy');
+      expect(new Set(asked)).toEqual(new Set(['/live']));
+    });
+
+    it('an unknown protocol is rejected with a list of the known ones', async () => {
+      await begin();
+      const { status, body } = await register({ service_name: 'a', host: '127.0.0.1', port: 1, protocol: 'gopher' });
+      expect([status, body.error.problems]).toEqual([
+        400,
+        [{ field: 'protocol', value: 'gopher', expected: expect.stringMatching(/^one of http, https, tcp, .*kafka$/) }],
+      ]);
+    });
+  });
+
+  it('calls to a service that speaks HTTP at some instances use only those', async () => {
+    const app = await appWith({ mode: 'memory_only' });
+    const port = await overHttp((_request, response) => response.end('{"spoke":"http"}'));
+    const tcpPort = await listen(createTcpServer());
+    const discovery = app.get(ServiceDiscovery);
+    await discovery.registerService({ serviceName: 'mixed', host: '127.0.0.1', port, healthCheckPath: '/' });
+    await discovery.registerService({ serviceName: 'mixed', host: '127.0.0.1', port: tcpPort, protocol: 'amqp' });
+    const answers = [];
+    for (let call = 0; call < 6; call++) {
+      answers.push(await app.get(ServiceCommunicator).callServiceJson('mixed', { path: '/' }));
+    }
+    expect(answers).toEqual(Array.from({ length: 6 }, () => ({ spoke: 'http' })));
+    const explained = await send(`${urlOf(app)}/service-discovery/explain/mixed`, 'GET');
+    expect(explained.text).toContain('speaks amqp, and calls are HTTP');
   });
 });

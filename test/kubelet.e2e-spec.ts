@@ -77,8 +77,8 @@ const startRegistry = (): Promise<INestApplication> =>
   apps.listen(ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false, healthCheck: { interval: '1s' } }));
 
 /** @param waits where the process waits: `init` or `service` in a startup hook, `ready` before it is ready */
-function startPod(registry: INestApplication, waits: string): AppProcess {
-  const SETTINGS = JSON.stringify({ registryUrl: urlOf(registry), shutdown: { drainDelay: '2s' } });
+function startPod(registry: INestApplication, waits: string, drainDelay = '100ms'): AppProcess {
+  const SETTINGS = JSON.stringify({ registryUrl: urlOf(registry), shutdown: { drainDelay } });
   return processes.start(join(built.consumer, 'service.js'), { SETTINGS, WAITS: waits });
 }
 
@@ -136,7 +136,7 @@ class Traffic {
 describe('a pod', () => {
   it('receives traffic when ready, drops no calls when deleted, and exits with 0 by itself', async () => {
     const registry = await startRegistry();
-    const pod = startPod(registry, 'ready');
+    const pod = startPod(registry, 'ready', '2s');
     const { url } = (await pod.message()) as { url: string };
     const kubelet = manage(pod, url);
     await kubelet.until(

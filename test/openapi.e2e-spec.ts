@@ -1,15 +1,22 @@
-import 'reflect-metadata';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { RequestMethod } from '@nestjs/common';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Controller, Module, RequestMethod } from '@nestjs/common';
+import { ApiSecurity, DocumentBuilder, SwaggerModule } from '@nestjs/swagger';
+import {
+  type ApiOptions,
+  ServiceDiscoveryController,
+  ServiceDiscoveryModule,
+  ShowInSwagger,
+} from 'nest-service-discovery';
+import 'reflect-metadata';
 import { CircuitDto } from '../libs/service-discovery/src/nest/rest/dto/circuit.dto.js';
 import { DiscoverQuery } from '../libs/service-discovery/src/nest/rest/dto/discover.query.js';
 import { ExplainQuery } from '../libs/service-discovery/src/nest/rest/dto/explain.query.js';
 import { HealthQuery } from '../libs/service-discovery/src/nest/rest/dto/health.query.js';
-import { loadClassValidator } from '../libs/service-discovery/src/nest/rest/dto/rule.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from '../libs/service-discovery/src/nest/rest/dto/lease.dto.js';
 import { RegisterServiceDto } from '../libs/service-discovery/src/nest/rest/dto/register-service.dto.js';
+import { loadClassValidator } from '../libs/service-discovery/src/nest/rest/dto/rule.js';
 import { HealthDto, StatusDto } from '../libs/service-discovery/src/nest/rest/dto/status.dto.js';
 import { WatchDto, WatchQuery } from '../libs/service-discovery/src/nest/rest/dto/watch.query.js';
 import { REST_CONTROLLERS } from '../libs/service-discovery/src/nest/rest/index.js';
@@ -17,6 +24,7 @@ import { openApiDocument } from '../libs/service-discovery/src/nest/rest/openapi
 import { OPERATIONS } from '../libs/service-discovery/src/nest/rest/openapi/operations.js';
 import { type Schema, withoutReferences } from '../libs/service-discovery/src/nest/rest/openapi/schema.js';
 import { SCHEMAS } from '../libs/service-discovery/src/nest/rest/openapi/schemas.js';
+import { Apps } from './support/nest-app.js';
 import { type RestApp, startRestApp } from './support/rest-app.js';
 import { schemaFaults } from './support/schema-faults.js';
 
@@ -163,3 +171,52 @@ function matches(route: string, method: string, path: string): boolean {
   const [declared, template = ''] = route.split(' ');
   return declared === method && new RegExp(`^${template.replace(/:\w+/g, '[^/]+')}$`).test(path);
 }
+
+describe('the token in Swagger', () => {
+  @ShowInSwagger()
+  @Controller('registry')
+  class RegistryController extends ServiceDiscoveryController {}
+
+  const apps = new Apps();
+  afterEach(() => apps.close());
+
+  /** The security schemes of each operation of an app, by method and path. */
+  async function schemesOf(api: Partial<ApiOptions>): Promise<Record<string, readonly object[] | undefined>> {
+    @Module({
+      imports: [ServiceDiscoveryModule.forRoot({ mode: 'memory_only', logging: false, api })],
+      controllers: [RegistryController],
+    })
+    class AppModule {}
+    const app = await apps.create(AppModule);
+    const { paths } = SwaggerModule.createDocument(app, new DocumentBuilder().addBearerAuth().build());
+    return Object.fromEntries(
+      Object.entries(paths).flatMap(([path, { get, put, post, delete: remove }]) =>
+        Object.entries({ GET: get, PUT: put, POST: post, DELETE: remove }).flatMap(([method, operation]) =>
+          operation ? [[`${method} ${path}`, operation.security]] : [],
+        ),
+      ),
+    );
+  }
+
+  describe("the app's Swagger document with the routes of the API", () => {
+    const optional = [{ bearer: [] }, {}];
+
+    it('has the bearer scheme on each of these routes, and not on those of the health check', async () => {
+      const schemes = await schemesOf({ swagger: true });
+      const operations = Object.keys(schemes).filter((name) => / \/(service-discovery|registry)\//.test(name));
+      const secured = Object.keys(schemes).filter((name) => schemes[name]);
+      expect(secured).toEqual(operations);
+      expect(Object.keys(schemes)).toContain('GET /health/ready');
+      expect(secured).toContain('GET /service-discovery/services');
+      expect(secured).toContain('POST /service-discovery/register');
+      expect(secured).toContain('POST /registry/register');
+      for (const name of secured) expect(schemes[name]).toEqual(optional);
+    });
+
+    it("leaves the scheme to the app's own decorator if that names one", async () => {
+      const schemes = await schemesOf({ swagger: true, decorators: [ApiSecurity('registry-token')] });
+      expect(schemes['POST /service-discovery/register']).toEqual([{ 'registry-token': [] }]);
+      expect(schemes['POST /registry/register']).toEqual(optional);
+    });
+  });
+});

@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { Agent, get, type IncomingMessage, type RequestOptions, request as httpRequest, type Server } from 'node:http';
+import { Agent, get, request as httpRequest, type IncomingMessage, type RequestOptions, type Server } from 'node:http';
 import { connect as connectHttp2 } from 'node:http2';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -18,6 +18,7 @@ import {
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { Test } from '@nestjs/testing';
 import {
   DiscoverableService,
   EventBus,
@@ -27,6 +28,8 @@ import {
   ServiceRegistry,
 } from 'nest-service-discovery';
 import { NEVER } from 'rxjs';
+import { CLOCK } from '../libs/service-discovery/src/nest/tokens.js';
+import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { type AppModule, Apps, PLATFORMS, portOf, registered, urlOf } from './support/nest-app.js';
 
 /** A dependency of handlers; like those of Nest's database modules, it is closed in `onModuleDestroy`. */
@@ -325,5 +328,40 @@ describe('another kind of app', () => {
     await registered(registry, 'worker');
     await app.close();
     expect(registry.get(ServiceRegistry).listServices()).toEqual([]);
+  });
+});
+
+describe('shutdown hooks', () => {
+  let app: INestApplication | undefined;
+
+  afterEach(() => app?.close());
+
+  @DiscoverableService({ name: 'user-service' })
+  @Module({ imports: [ServiceDiscoveryModule.forRoot({ logging: false, healthCheck: false })] })
+  class AppModule {}
+
+  /** Warnings of an app some time after it registered. */
+  async function warningsOf(prepare: (starting: INestApplication) => void): Promise<unknown[]> {
+    const clock = new ManualClock();
+    const builder = Test.createTestingModule({ imports: [AppModule] });
+    const module = await builder.overrideProvider(CLOCK).useValue(clock).compile();
+    app = module.createNestApplication();
+    const warnings: unknown[] = [];
+    const ignore = (): void => undefined;
+    app.useLogger({ log: ignore, error: ignore, warn: (message: unknown) => void warnings.push(message) });
+    prepare(app);
+    await app.listen(0, '127.0.0.1');
+    await registered(app, 'user-service');
+    await clock.advanceAsync(15_000);
+    return warnings;
+  }
+
+  it('an app that registers without shutdown hooks is warned', async () => {
+    const told = /^user-service will not deregister at SIGTERM or SIGINT.* Call app\.enableShutdownHooks\(\)$/;
+    expect(await warningsOf(() => undefined)).toEqual([expect.stringMatching(told)]);
+  });
+
+  it('an app with shutdown hooks is not warned', async () => {
+    expect(await warningsOf((starting) => starting.enableShutdownHooks())).toEqual([]);
   });
 });

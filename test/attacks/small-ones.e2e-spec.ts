@@ -1,10 +1,20 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type RequestListener, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { MemoryRegistryStore, ServiceCommunicator, ServiceRegistry } from 'nest-service-discovery';
-import { RemoteRegistryStore, UndiciTransport } from 'nest-service-discovery/core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type INestApplication, Module } from '@nestjs/common';
+import {
+  MemoryRegistryStore,
+  ServiceCommunicator,
+  ServiceDiscovery,
+  ServiceDiscoveryModule,
+  ServiceRegistry,
+} from 'nest-service-discovery';
+import { type CommunicatorDefaults, RemoteRegistryStore, UndiciTransport } from 'nest-service-discovery/core';
 import { DiscoveryMetrics, EventBus } from '../../libs/service-discovery/src/observability/index.js';
+import { CalledService } from '../support/called-service.js';
+import { printP99 } from '../support/good-clients.js';
+import { Apps, inRegistry, urlOf } from '../support/nest-app.js';
 import { readPages } from '../support/pages.js';
 import { PLATFORMS, type RestApp, startRestApp } from '../support/rest-app.js';
 
@@ -186,5 +196,158 @@ describe.each(PLATFORMS)('health data on %s', (platform) => {
     const { text } = await rest.send('GET', '/services/users');
     for (const secret of secrets) expect(text).not.toContain(secret);
     expect(text).toContain('up since 10:00, http://users/health');
+  });
+});
+
+describe('unknown names', () => {
+  const QUIET = { healthCheck: false, logging: false } as const;
+  const apps = new Apps();
+  afterEach(() => apps.close());
+
+  @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)] })
+  class Registry {}
+
+  /** Names of the maximum length. */
+  const unknownNames = (count: number): string[] =>
+    Array.from({ length: count }, (_, index) => `stranger-${index}-`.padEnd(128, 'x'));
+
+  async function startFollower(): Promise<{ registry: INestApplication; follower: INestApplication }> {
+    const registry = await apps.listen(Registry);
+    @Module({ imports: [ServiceDiscoveryModule.forRoot({ ...QUIET, registryUrl: urlOf(registry), follow: 'used' })] })
+    class Follower {}
+    return { registry, follower: await apps.listen(Follower) };
+  }
+
+  /** Registers another instance, and resolves when the follower shows it. */
+  async function hearsOfAnother(registry: INestApplication, follower: INestApplication, port: number): Promise<void> {
+    const instance = { serviceName: 'users', host: '127.0.0.1', port };
+    await registry.get(ServiceRegistry).register(instance, { heartbeat: 'manual' });
+    await inRegistry(follower, ({ connected, services }) =>
+      connected ? services.get('users')?.find((known) => known.port === port) : undefined,
+    );
+  }
+
+  describe('a process that follows only the services it uses', () => {
+    it('follows no service that an outsider asks its API about, and keeps its registry', async () => {
+      const { registry, follower } = await startFollower();
+      await follower.get(ServiceDiscovery).discoverService('users');
+      await hearsOfAnother(registry, follower, 8001);
+      const names = unknownNames(130);
+      const paths = names.flatMap((name) => [
+        ...['services', 'discover', 'explain', 'pipeline'].map((route) => `${route}/${name}`),
+        `services/${name}/instances/i/history`,
+      ]);
+      const statuses = await Promise.all(
+        paths.map(async (path) => (await fetch(`${urlOf(follower)}/service-discovery/${path}`)).status),
+      );
+      expect(new Set(statuses)).toEqual(new Set([404]));
+      await hearsOfAnother(registry, follower, 8002);
+      expect(names.filter((name) => follower.get(ServiceRegistry).follows(name))).toEqual([]);
+      const { status } = await fetch(`${urlOf(follower)}/service-discovery/services/users`);
+      expect(status).toBe(200);
+    });
+
+    it('keeps its registry when its own code looks up more names than fit into a URL', async () => {
+      const { registry, follower } = await startFollower();
+      const discovery = follower.get(ServiceDiscovery);
+      await Promise.all(unknownNames(300).map((name) => discovery.discoverService(name)));
+      await discovery.discoverService('users');
+      await hearsOfAnother(registry, follower, 8001);
+      expect(await discovery.discoverService('users')).toMatchObject({ instance: { port: 8001 } });
+      for (const name of unknownNames(300)) expect(await discovery.discoverService(name)).toBeNull();
+    });
+  });
+});
+
+describe('limits of one user', () => {
+  const ATTACKS = 40;
+
+  describe('a user who is over a limit of his own', () => {
+    let search: CalledService;
+    let attempts: number;
+
+    beforeEach(async () => {
+      attempts = 0;
+      search = await CalledService.start('search', 2, ({ headers }, response) => {
+        attempts++;
+        response.writeHead(Number(headers['x-answer'] ?? 200)).end('{}');
+      });
+    });
+
+    afterEach(() => search.close());
+
+    async function attack(communicator: ServiceCommunicator, status: number): Promise<void> {
+      for (let call = 0; call < ATTACKS; call++) {
+        const { body } = await communicator.callService('search', {
+          path: '/',
+          headers: { 'x-answer': String(status) },
+        });
+        await body.dump();
+      }
+    }
+    const communicatorWith = (defaults: CommunicatorDefaults): ServiceCommunicator =>
+      new ServiceCommunicator(search, { serviceCircuitBreaker: {}, ...defaults });
+    const statesOf = (communicator: ServiceCommunicator): Set<string> =>
+      new Set(communicator.circuitBreakers().map(({ state }) => state));
+
+    it.each([408, 429])('cuts off no other user: status %i', async (status) => {
+      const communicator = communicatorWith({ retry: false });
+      await attack(communicator, status);
+      expect(statesOf(communicator)).toEqual(new Set(['closed']));
+      expect(communicator.ejections()).toEqual([]);
+      expect(await communicator.callServiceJson('search', { path: '/' })).toEqual({});
+    });
+
+    it('is tried again at another instance', async () => {
+      const communicator = communicatorWith({ retry: { maxAttempts: 2, budget: false } });
+      await attack(communicator, 429);
+      expect(attempts).toBe(2 * ATTACKS);
+    });
+
+    it('is not told from an overloaded service where `ignoredStatuses` says so', async () => {
+      const communicator = communicatorWith({ retry: false, circuitBreaker: { ignoredStatuses: [408] } });
+      await expect(attack(communicator, 429)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
+    });
+  });
+});
+
+describe('failures everywhere', () => {
+  const INSTANCES = 4;
+  const ATTACKERS = 20;
+  const ATTACKS = 2_000;
+
+  describe('a user whose requests fail at every instance', () => {
+    let search: CalledService;
+
+    beforeAll(async () => {
+      search = await CalledService.start('search', INSTANCES, ({ url }, response) => {
+        response.writeHead(url === '/crashes' ? 500 : 200).end('{}');
+      });
+    });
+
+    afterAll(() => search.close());
+
+    it('opens half of the circuits at most, and other users are answered', async () => {
+      const communicator = new ServiceCommunicator(search, { retry: false });
+      let attacked = 0;
+      const attack = async (): Promise<void> => {
+        while (attacked++ < ATTACKS) {
+          const { status, body } = await communicator.callService('search', { path: '/crashes' });
+          await body.dump();
+          expect(status).toBe(500);
+        }
+      };
+      const attackers = Array.from({ length: ATTACKERS }, attack);
+      const times: number[] = [];
+      while (attacked < ATTACKS) {
+        const began = performance.now();
+        expect(await communicator.callServiceJson('search', { path: '/' })).toEqual({});
+        times.push(performance.now() - began);
+      }
+      await Promise.all(attackers);
+      const open = communicator.circuitBreakers('search').filter(({ state }) => state !== 'closed');
+      expect(open).toHaveLength(INSTANCES / 2);
+      printP99(`calls beside ${ATTACKS} that fail at every instance`, times);
+    });
   });
 });
