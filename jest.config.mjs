@@ -9,6 +9,7 @@ export default {
     '^nest-service-discovery/axios$': '<rootDir>/libs/service-discovery/src/axios.ts',
     '^nest-service-discovery/core$': '<rootDir>/libs/service-discovery/src/core.ts',
     '^nest-service-discovery/dashboard$': '<rootDir>/libs/service-discovery/src/dashboard.ts',
+    '^nest-service-discovery/kong$': '<rootDir>/libs/service-discovery/src/kong.ts',
     '^nest-service-discovery/testing$': '<rootDir>/libs/service-discovery/src/testing.ts',
   },
   testMatch: ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/apps/**/*.spec.ts', '<rootDir>/test/**/*.e2e-spec.ts'],

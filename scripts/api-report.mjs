@@ -13,7 +13,14 @@ const reports = join(library, 'api');
 const { values } = parseArgs({ options: { write: { type: 'boolean', default: false } } });
 
 /** The entries, each after those whose names it exports again: a declaration stands in the report of the first one. */
-const ENTRIES = { core: './core', axios: './axios', index: '.', dashboard: './dashboard', testing: './testing' };
+const ENTRIES = {
+  core: './core',
+  axios: './axios',
+  index: '.',
+  dashboard: './dashboard',
+  kong: './kong',
+  testing: './testing',
+};
 
 /** The declarations that the package would ship, by path beside the sources. */
 function emitDeclarations() {

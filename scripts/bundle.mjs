@@ -4,7 +4,7 @@ import { rolldown } from 'rolldown';
 import { buildPage } from './build-page.mjs';
 
 /** Entry points, by output file. `cli/main` is the command. */
-const ENTRIES = ['index', 'axios', 'core', 'dashboard', 'testing', 'cli/main'];
+const ENTRIES = ['index', 'axios', 'core', 'dashboard', 'kong', 'testing', 'cli/main'];
 
 /**
  * Files that entry points share, by the folders that they come from, so that a class is one class however it is imported.
@@ -16,6 +16,7 @@ const SHARED = [
     folders:
       /^(core|common|model|resilience|balancing|store|transport|registry|health|communicator|observability|client)\b/,
   },
+  { name: 'kong', folders: /^kong\b/ },
   { name: 'nest', folders: /^nest\b(?!.(?:axios|dashboard)\b)/ },
 ];
 

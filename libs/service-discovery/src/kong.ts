@@ -1,0 +1,2 @@
+/** Migration from Kong, without a framework. */
+export * from './kong/index.js';
