@@ -25,6 +25,7 @@ const RIGHT: Readonly<Partial<Record<keyof ServiceDiscoveryOptions, readonly unk
   loadBalancing: [ignore],
   coalescing: [true],
   requireTls: [true],
+  report: [true],
   allowedHosts: [[], ignore],
   inheritDeadline: [true, ignore],
 };
