@@ -106,7 +106,7 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
     expect((await bodyOf<RestViews.CallFiguresView>('/calls?service=mail')).edges).toEqual([]);
   });
 
-  it('show who calls whom, what is not well since when, and what depends on it', async () => {
+  it('show which service calls which, what is not well since when, and what depends on it', async () => {
     await start();
     await register('users', { tier: 'data' });
     await register('orders', { dependencies: ['users', 'mail'] });

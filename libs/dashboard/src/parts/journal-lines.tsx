@@ -9,7 +9,7 @@ const ICONS: Readonly<Record<JournalEntry['severity'], Status>> = {
   error: 'unhealthy',
 };
 
-/** The cells of an entry: when, how bad, and what, with a link to whom it is about. */
+/** The cells of an entry: when, how bad, and what, with a link to the service or instance it is about. */
 export function JournalLine({ entry }: { readonly entry: JournalEntry }) {
   const { at, severity, text, type, process, by, reason } = entry;
   const subject = subjectOf(entry);

@@ -49,7 +49,7 @@ function CallsOf({ calls }: { readonly calls: Calls }) {
       <Section title="Over time">
         <CallPlots calls={calls} edges={edges} />
       </Section>
-      <Section title="Who calls whom">
+      <Section title="Which service calls which">
         <EdgeTable edges={edges} />
       </Section>
     </>
@@ -82,7 +82,7 @@ function Choice({ label, name, value, values }: ChoiceProps) {
 function EdgeTable({ edges }: { readonly edges: readonly CallSeries[] }) {
   const sorted = [...edges].sort((a, b) => total([b], 'calls') - total([a], 'calls'));
   return (
-    <div class="scroll-x" tabIndex={0} role="region" aria-label="Who calls whom, table">
+    <div class="scroll-x" tabIndex={0} role="region" aria-label="Which service calls which, table">
       <table>
         <thead>
           <tr>

@@ -141,7 +141,7 @@ class EdgeRing {
 const PERCENTILES = [0.5, 0.95, 0.99] as const;
 
 /**
- * Who calls whom, how often and how well: calls, errors, retries, hedges, shed load and latencies in steps of 10 s, for the
+ * Which service calls which, how often and how well: calls, errors, retries, hedges, shed load and latencies in steps of 10 s, for the
  * last hour, in rings of a fixed size. This process's calls are counted in fields at the end of each; other processes' come
  * as reports.
  */

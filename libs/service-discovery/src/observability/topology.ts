@@ -32,7 +32,7 @@ export interface TopologyFault {
   readonly breaks: readonly string[];
 }
 
-/** Who calls whom, and what is not well. */
+/** Which service calls which, and what is not well. */
 export interface Topology {
   readonly nodes: readonly TopologyNode[];
   readonly edges: readonly TopologyEdge[];

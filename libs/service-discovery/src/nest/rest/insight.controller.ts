@@ -120,7 +120,7 @@ export class ServiceDiscoveryInsightController {
     return this.reply.json(response, 200, toCallFiguresView(from, views));
   }
 
-  /** Who calls whom, by calls of the last minute and by what registrations declare; what is not well, and what depends on it. */
+  /** Which service calls which, by calls of the last minute and by what registrations declare; what is not well, and what depends on it. */
   @Get('topology')
   async showTopology(@Req() request: object, @Res() response: unknown): Promise<TopologyView> {
     const access = accessOf(request);

@@ -88,7 +88,7 @@ describe('parsePushback', () => {
   });
 
   it.each([['-1'], ['-0'], ['soon'], [''], ['1.5'], ['1e3'], ['10ms'], ['0x10']])(
-    'takes %j for the wish not to be asked again',
+    'takes %j for a request not to retry',
     (value) => {
       expect(parsePushback(value)).toBe(-1);
     },

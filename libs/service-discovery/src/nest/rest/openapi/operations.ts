@@ -223,7 +223,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   showTopology: {
     route: 'GET /topology',
-    summary: 'Who calls whom, what is not well, and what depends on it',
+    summary: 'Which service calls which, what is not well, and what depends on it',
     answers: { 200: 'Topology' },
   },
   showOverview: {
