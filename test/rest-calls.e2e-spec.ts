@@ -91,12 +91,14 @@ describe.each(PLATFORMS)('the REST API for calls of this process, on %s', (platf
       ]);
     });
 
-    it('takes a drain without a reason by the process that registered an instance for its end', async () => {
+    it('keeps the drain of a process that shuts down out of the actions of operators', async () => {
       const { body } = await rest.send('POST', '/register', {
         json: { service_name: 'mail', host: '10.0.0.9', port: 80, instance_id: 'm' },
       });
       expect(body.instance_id).toBe('m');
-      await rest.send('PUT', '/services/mail/instances/m/status', { json: { status: 'draining' } });
+      await rest.send('PUT', '/services/mail/instances/m/status', {
+        json: { status: 'draining', reason: 'shutting down' },
+      });
       expect(await bodyOf('/journal?type=operator.acted')).toEqual({ entries: [], next: null });
     });
 

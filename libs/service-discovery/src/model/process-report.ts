@@ -41,7 +41,8 @@ export interface ReportedCalls {
 /** Bounds of a report. */
 export const REPORT_LIMITS = { steps: 6, callees: 20, entries: 50, entryBytes: 4_096, buckets: 82 } as const;
 
-const COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed'] as const;
+/** What is counted of calls. */
+export const CALL_COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed'] as const;
 
 /** Whether something that another process sent is a report of this version, within its bounds. */
 export function isProcessReport(value: unknown): value is ProcessReport {
@@ -99,7 +100,7 @@ function isCalls(value: unknown): value is ReportedCalls {
   const { service_name: service, latencies } = value;
   return (
     isServiceName(service) &&
-    COUNTS.every((name) => value[name] === undefined || isCount(value[name])) &&
+    CALL_COUNTS.every((name) => value[name] === undefined || isCount(value[name])) &&
     isListUpTo(latencies, 2 * REPORT_LIMITS.buckets) &&
     latencies.length % 2 === 0 &&
     latencies.every((given, index) => isCount(given) && (index % 2 === 1 || given < REPORT_LIMITS.buckets))

@@ -1,5 +1,5 @@
 import { type Clock, type Timer } from '../common/index.js';
-import { type EventName } from '../model/index.js';
+import { CALL_COUNTS, type EventName } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { LATENCY_BUCKETS, latencyBucket, percentileOf } from './latency-histogram.js';
 
@@ -14,10 +14,8 @@ const LAST_MINUTE_STEPS = 6;
 const MAX_CALLEES = 200;
 const MAX_EDGES = 1_000;
 
-export const CALL_COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed'] as const;
-
 /** What calls from one service to another came to within a step. */
-export type CallCounts = Record<(typeof CALL_COUNTS)[number], number>;
+type CallCounts = Record<(typeof CALL_COUNTS)[number], number>;
 
 export interface StepFigures extends CallCounts {
   /** Calls by duration, see `latencyBucket`. */
@@ -32,7 +30,7 @@ interface Percentiles {
 }
 
 /** A step of one edge. */
-export interface CallPoint extends CallCounts, Percentiles {
+interface CallPoint extends CallCounts, Percentiles {
   /** When it began, in milliseconds since the Unix epoch. */
   readonly at: number;
 }
@@ -55,7 +53,7 @@ export interface EdgeRate extends Percentiles {
 }
 
 /** @param calls of this process, by callee; only for the time of the call */
-export type StepListener = (step: number, calls: ReadonlyMap<string, StepFigures>) => void;
+type StepListener = (step: number, calls: ReadonlyMap<string, StepFigures>) => void;
 
 /** The last hour of one edge, in rings. */
 class EdgeRing {

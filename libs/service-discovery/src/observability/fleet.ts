@@ -1,5 +1,6 @@
 import { type Clock, type Random, RegistryUnavailableError, type Timer } from '../common/index.js';
 import {
+  CALL_COUNTS,
   isJournalEntry,
   isProcessReport,
   type ProcessReport,
@@ -8,7 +9,7 @@ import {
   type ReportedStep,
 } from '../model/index.js';
 import { type ReportChannel, type ReportEntry } from '../store/index.js';
-import { type CallFigures, CALL_COUNTS, noFigures, type StepFigures } from './call-figures.js';
+import { type CallFigures, noFigures, type StepFigures } from './call-figures.js';
 import { type Journal, type JournalWriter } from './journal.js';
 
 /** Entries that wait to be reported; the oldest are dropped. */
@@ -21,7 +22,7 @@ const RETRY_REFUSED_MS = 600_000;
 /** How often entries of other processes are asked for while someone reads the stream. */
 const FOLLOW_MS = 1_000;
 
-export interface FleetDeps {
+interface FleetDeps {
   readonly journal: Journal;
   readonly figures: CallFigures;
   /** Undefined: there is none to report to, and reports come by {@link Fleet.accept}. */

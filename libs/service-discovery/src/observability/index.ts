@@ -1,5 +1,5 @@
 /** Observability: the event bus, and the log, the metrics, the journal and the call figures derived from its events. */
-export { type CallCounts, type CallEdge, CallFigures, type CallPoint, type EdgeRate, STEP_MS } from './call-figures.js';
+export { type CallEdge, CallFigures, type EdgeRate, STEP_MS } from './call-figures.js';
 export {
   DEFAULT_SUBSCRIPTION_CAPACITY,
   EventBus,
@@ -9,15 +9,8 @@ export {
 } from './event-bus.js';
 export { lineOf, type EventLine, type LogLevel } from './event-line.js';
 export { EVENT_LOGGER_OPTIONS, EventLogger, type EventLoggerOptions, type LoggerPort } from './event-logger.js';
-export { Fleet, type FleetDeps } from './fleet.js';
-export {
-  Journal,
-  JOURNAL_OPTIONS,
-  type JournalOptions,
-  type JournalQuery,
-  type JournalWriter,
-  momentId,
-} from './journal.js';
+export { Fleet } from './fleet.js';
+export { Journal, JOURNAL_OPTIONS, type JournalOptions, type JournalWriter, momentId } from './journal.js';
 export {
   DEFAULT_DURATION_BUCKETS,
   DEFAULT_METRICS_PREFIX,
@@ -27,10 +20,4 @@ export {
 } from './metrics.js';
 export { OpenTelemetryTracer, type OpenTelemetryTracerDeps } from './open-telemetry-tracer.js';
 export { type MetricsSource } from './registry-gauges.js';
-export {
-  describeTopology,
-  type Topology,
-  type TopologyEdge,
-  type TopologyFault,
-  type TopologyNode,
-} from './topology.js';
+export { describeTopology, type Topology, type TopologyEdge, type TopologyFault } from './topology.js';

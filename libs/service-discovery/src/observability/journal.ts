@@ -15,7 +15,7 @@ export const JOURNAL_OPTIONS = new OptionGroup('journal', {
 export interface JournalOptions extends Partial<OptionsOf<typeof JOURNAL_OPTIONS>> {}
 
 /** Which entries a reader wants. */
-export interface JournalQuery {
+interface JournalQuery {
   readonly service?: string;
   readonly type?: string;
   /** Entries after this id. */
@@ -105,7 +105,7 @@ interface Kept {
 }
 
 /** Called with each entry that this process writes; `key` is the same in all processes that write one for the same change. */
-export type OwnEntryListener = (entry: JournalEntry, key: string | undefined) => void;
+type OwnEntryListener = (entry: JournalEntry, key: string | undefined) => void;
 
 /** Two entries with one key within this time are about one change, which two processes report. */
 const SAME_CHANGE_MS = 10_000;

@@ -1,8 +1,10 @@
+import { REPORT_LIMITS } from '../model/index.js';
+
 /** Four buckets for each doubling, so that a percentile is within 9 % of the truth. */
 const BUCKETS_PER_DOUBLING = 4;
 const SMALLEST_MS = 0.1;
 /** From 0.1 ms to 2 min. */
-export const LATENCY_BUCKETS = 82;
+export const LATENCY_BUCKETS = REPORT_LIMITS.buckets;
 
 /** The bucket of a latency in milliseconds, 0 to `LATENCY_BUCKETS` - 1. */
 export function latencyBucket(ms: number): number {

@@ -23,7 +23,7 @@ async function topologyOf(
   const clock = new ManualClock();
   const registry = new ServiceRegistry(new MemoryRegistryStore({ clock }), {}, { clock });
   await registry.start();
-  for (const [serviceName, { dependencies, health = ['healthy'] }] of Object.entries(services)) {
+  for (const [serviceName, { dependencies, health = ['healthy'] as const }] of Object.entries(services)) {
     for (const [index, status] of health.entries()) {
       const key = { serviceName, instanceId: `${serviceName}-${index}` };
       await registry.register({ ...key, host: '10.0.0.1', port: 80, dependencies }, { heartbeat: 'manual' });

@@ -1,7 +1,7 @@
 import { type AggregatedHealth, type AggregatedStatus, type ServiceHealth } from '../health/index.js';
 import { type EdgeRate } from './call-figures.js';
 
-export interface TopologyNode {
+interface TopologyNode {
   readonly service: string;
   readonly status: AggregatedStatus | 'not_registered';
   readonly instances: number;

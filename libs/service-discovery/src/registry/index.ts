@@ -9,6 +9,7 @@ export {
 export { ListedInstances } from './listed/listed-instances.js';
 export { type ListedService, type ListedTarget, readListedServices } from './listed/listed-services.js';
 export { type OwnInstancesReport } from './own-instances.js';
+export { SHUTDOWN_REASON } from './registry-writes.js';
 export {
   type RegisteredService,
   ServiceRegistry,

@@ -24,6 +24,9 @@ import { type OfflineWrites } from './offline/offline-writes.js';
 import { type RegisteredInstance, type RegisterOptions } from './options.js';
 import { type WriteTarget } from './store-writes.js';
 
+/** Why a process that ends drains its own instances. */
+export const SHUTDOWN_REASON = 'shutting down';
+
 /** How long a write waits for the snapshot to reflect it. After that it resolves anyway. */
 const VISIBILITY_PATIENCE_MS = 1_000;
 
@@ -110,7 +113,7 @@ export class RegistryWrites {
     const shown = feed.shown(lease);
     const isSucceeded = shown !== undefined && shown.generation > lease.generation;
     if (isSucceeded) return;
-    await this.deps.target.setStatus(lease, 'draining', { since: clock.epoch(), reason: 'shutting down' });
+    await this.deps.target.setStatus(lease, 'draining', { since: clock.epoch(), reason: SHUTDOWN_REASON });
   }
 
   /** Ends an own lease. @throws RegistryUnavailableError also if the removal was only queued */

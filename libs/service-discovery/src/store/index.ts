@@ -2,7 +2,6 @@ export {
   type CheckerRoster,
   isHealthNews,
   isOperatorStatus,
-  type ReadReports,
   type RegistryStore,
   type ReportChannel,
   type ReportEntry,

@@ -26,7 +26,7 @@ import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator, type HealthSelection } from '../../health/index.js';
 import { baseUrlOf, type InstanceKey, type ServiceInstance, toInstance } from '../../model/index.js';
 import { EventBus } from '../../observability/index.js';
-import { ServiceRegistry } from '../../registry/index.js';
+import { ServiceRegistry, SHUTDOWN_REASON } from '../../registry/index.js';
 import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
 import { LeaseChoice } from '../lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
@@ -193,10 +193,8 @@ export class ServiceDiscoveryController {
     const found = only && (await this.registry.setStatus(key, operatorStatus, { reason, by }));
     const instance = found ? this.registry.getInstance(key) : undefined;
     if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
-    // A process that ends drains its own instances.
-    const isLeaving =
-      operatorStatus === 'draining' && reason === undefined && by === undefined && access.owns(instance);
-    if (!isLeaving) {
+    const isShutdown = operatorStatus === 'draining' && reason === SHUTDOWN_REASON && access.owns(instance);
+    if (!isShutdown) {
       const what = { service: serviceName, instanceId, action: 'set_status', to: operatorStatus } as const;
       this.events.emit('operator.acted', { ...what, by: access.actor(by), reason });
     }
