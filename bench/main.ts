@@ -8,6 +8,7 @@ const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   health: () => import('./health/main.js'),
   serving: () => import('./serving/main.js'),
   import: () => import('./import/main.js'),
+  'end-to-end': () => import('./end-to-end/main.js'),
 };
 
 /** Takes the name away: each benchmark reads the arguments that are left. `profile` is a word of the benchmark of calls. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type LaneResult, type ScenarioResult } from '../bench/calls/results.js';
+import { LANES, PLATFORMS } from '../bench/end-to-end/lanes.js';
 import { type MicroSubject } from '../bench/micro/micro-case.js';
 import { SUBJECTS } from '../bench/micro/subjects.js';
 import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
@@ -111,6 +112,28 @@ describe('npm run bench -- import', () => {
   );
 });
 
+describe('npm run bench -- end-to-end', () => {
+  it(
+    'gets figures of every way whose programs are there, on both platforms',
+    async () => {
+      const printed = await bench('end-to-end', '--rounds', '1', '--requests', '64');
+      const rates = [...printed.matchAll(/^([^ ].*?) {2,}(\d[\d,.]*) +\d+\.\d\d \(/gm)].map(([, name, rate]) => [
+        name,
+        rate,
+      ]);
+      for (const { name, proxy } of LANES) {
+        const measured = rates.filter(([one]) => one === name);
+        const missing = printed
+          .split('\n')
+          .filter((line) => line.startsWith(`${name}: `) && line.includes('is not installed'));
+        expect([name, measured.length + (proxy ? missing.length : 0)]).toEqual([name, PLATFORMS.length]);
+      }
+      expect(rates.filter(([, rate]) => !(Number.parseFloat(rate!) > 0))).toEqual([]);
+    },
+    RUN_TIMEOUT_MS,
+  );
+});
+
 describe('a wrong argument', () => {
   it.each([
     [['--rouns', '3'], "Unknown option '--rouns'"],
@@ -121,6 +144,7 @@ describe('a wrong argument', () => {
     [['micro', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
     [['micro', '--only', 'x'], '--only: expected a part of one of pick round_robin, '],
     [['health', '--interval', '1.5'], '--interval: expected a whole number of 1 or more, but got "1.5"'],
+    [['end-to-end', '--requests', '0'], '--requests: expected a whole number of 1 or more, but got "0"'],
     [['import', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
     [['servings'], 'servings: expected one of calls, registry, '],
     [['registry', 'costs'], 'costs: the one word that there is is cost'],

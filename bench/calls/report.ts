@@ -1,5 +1,4 @@
-import { shown, tableOf } from '../support/table.js';
-import { type Spread } from '../support/statistics.js';
+import { shown, shownSpread, tableOf } from '../support/table.js';
 import { type LaneResult, type Metric, type ScenarioResult, summariesOf } from './results.js';
 import { type Lane, type Scenario } from './scenarios.js';
 
@@ -23,11 +22,6 @@ export function reportOf(result: ScenarioResult): string {
     ];
   });
   return [titleOf(scenario), tableOf(HEAD, rows), ...lanes.flatMap((one) => missingOf(one, scenario))].join('\n');
-}
-
-/** `0.93 (0.91–0.95)`: the median, and the middle half of the rounds. */
-export function shownSpread({ median, lower, upper }: Spread): string {
-  return `${median.toFixed(2)} (${lower.toFixed(2)}–${upper.toFixed(2)})`;
 }
 
 function titleOf({ name, load: { concurrency, bytes, method }, base }: Scenario): string {

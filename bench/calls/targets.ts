@@ -1,6 +1,5 @@
 import { type Spread } from '../support/statistics.js';
-import { tableOf } from '../support/table.js';
-import { shownSpread } from './report.js';
+import { shownSpread, tableOf } from '../support/table.js';
 import { laneOf, type Metric, ratioOf, type ScenarioResult } from './results.js';
 import { type Lane, lane, laneToNode } from './scenarios.js';
 

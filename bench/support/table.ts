@@ -1,3 +1,5 @@
+import { type Spread } from './statistics.js';
+
 /** A measurement next to the bare machine's in the same run. */
 export interface Measured {
   readonly what: string;
@@ -37,6 +39,11 @@ export function tableOf(head: readonly string[], rows: readonly (readonly string
 /** Large numbers with separators, small ones with two decimals. */
 export function shown(value: number): string {
   return value >= 100 ? grouped(Math.round(value)) : value.toFixed(2);
+}
+
+/** `0.93 (0.91–0.95)`: the median, and the middle half of the rounds. */
+export function shownSpread({ median, lower, upper }: Spread): string {
+  return `${median.toFixed(2)} (${lower.toFixed(2)}–${upper.toFixed(2)})`;
 }
 
 /** An integer with separators. */

@@ -16,7 +16,7 @@ export interface ProxyProgram {
   args(config: string, directory: string): readonly string[];
 }
 
-const TRIES = 200;
+const TRIES = 400;
 const BETWEEN_TRIES_MS = 25;
 /** Directories of programs that usually only root runs. */
 const PATH = `${process.env.PATH}:/usr/local/sbin:/usr/sbin:/opt/homebrew/bin`;
@@ -43,12 +43,16 @@ export class Proxy {
     running.add(child);
     const proxy = new Proxy(port, child, directory);
     try {
-      await Promise.race([untilItFails(child, program), untilItListens(port, program)]);
+      await Promise.race([untilItFails(child, program), untilListening(port, program.name)]);
       return proxy;
     } catch (error) {
       await proxy.stop();
       throw error;
     }
+  }
+
+  get pid(): number {
+    return this.child.pid!;
   }
 
   async stop(): Promise<void> {
@@ -67,7 +71,8 @@ function untilItFails(child: ChildProcess, { name, howToInstall }: ProxyProgram)
   });
 }
 
-async function untilItListens(port: number, { name }: ProxyProgram): Promise<void> {
+/** @param name for the error if it takes too long */
+export async function untilListening(port: number, name: string): Promise<void> {
   for (let tries = 0; tries < TRIES; tries++) {
     if (await accepts(port)) return;
     await new Promise((resolve) => setTimeout(resolve, BETWEEN_TRIES_MS));
