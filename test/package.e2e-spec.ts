@@ -274,7 +274,7 @@ describe('the built package', () => {
     expect(stderr.trim()).toBe(isLoaded ? 'ioredis' : '');
   });
 
-  it('loads few files of its own, and only the packages that every call needs', async () => {
+  it('loads few files of its own, and no package that only calls need', async () => {
     const script = join(built.consumer, 'loaded.mjs');
     const log = join(built.consumer, 'loaded.log');
     // The hook runs in a thread of its own: a line that is appended to a file stays whole.
@@ -318,8 +318,9 @@ describe('the built package', () => {
     const ownFiles = (urls: readonly string[]): string[] =>
       [...new Set(urls.filter((url) => url.startsWith(pathToFileURL(built.package).href)))].map((url) => basename(url));
     // Express has ipaddr.js loaded before.
-    expect(added(imported!)).toEqual(['semver', 'undici']);
-    expect(added(imported!, initialised!)).toEqual(['semver', 'undici']);
+    expect(added(imported!)).toEqual(['semver']);
+    // Undici waits for the first call, or for the start of an app that makes calls.
+    expect(added(imported!, initialised!)).toEqual(['semver']);
     expect(ownFiles([...imported!, ...initialised!]).sort()).toEqual([
       'core.js',
       'index.js',

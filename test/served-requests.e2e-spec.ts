@@ -1,10 +1,10 @@
-import { createHook } from 'node:async_hooks';
+import { AsyncLocalStorage, createHook } from 'node:async_hooks';
+import { type EventEmitter, once } from 'node:events';
 import { Agent, get, type IncomingMessage, type ServerResponse } from 'node:http';
-import { once } from 'node:events';
 import { text } from 'node:stream/consumers';
-import { afterEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, type INestApplication, Module, Req, type Type } from '@nestjs/common';
-import { ServiceDiscoveryModule } from 'nest-service-discovery';
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Controller, Get, type INestApplication, Module, Req } from '@nestjs/common';
+import { ServiceCommunicator, ServiceDiscoveryModule } from 'nest-service-discovery';
 import { DEADLINE_HEADER } from 'nest-service-discovery/core';
 import { Apps, PLATFORMS, urlOf } from './support/nest-app.js';
 
@@ -12,12 +12,15 @@ const apps = new Apps();
 afterEach(() => apps.close());
 
 const REQUESTS = 50;
-/** One promise more per request adds 1 to the average; work in the background is less. */
+/** One more per request adds 1 to the average; work in the background is less. */
 const ONE_MORE = 0.5;
+const DEADLINE = { [DEADLINE_HEADER]: String(Date.now() + 3_600_000) };
 
+/** How many listeners each event has: the closures that a request holds. */
 interface Listeners {
-  readonly close: number;
-  readonly finish: number;
+  readonly request: Readonly<Record<string, number>>;
+  readonly response: Readonly<Record<string, number>>;
+  readonly connection: Readonly<Record<string, number>>;
 }
 
 @Controller()
@@ -26,42 +29,72 @@ class HelloController {
   hello(@Req() request: { readonly raw?: IncomingMessage } & IncomingMessage): Listeners {
     const { socket } = request.raw ?? request;
     const response = (socket as unknown as { _httpMessage: ServerResponse })._httpMessage;
-    return { close: response.listenerCount('close'), finish: response.listenerCount('finish') };
+    return {
+      request: listenersOf(request.raw ?? request),
+      response: listenersOf(response),
+      connection: listenersOf(socket),
+    };
   }
 }
 
 @Module({ controllers: [HelloController] })
 class BareApp {}
 
-@Module({
-  imports: [ServiceDiscoveryModule.forRoot({ mode: 'memory_only', healthCheck: false, logging: false })],
-  controllers: [HelloController],
-})
+const discovery = ServiceDiscoveryModule.forRoot({ mode: 'memory_only', healthCheck: false, logging: false });
+
+@Module({ imports: [discovery], controllers: [HelloController] })
 class DiscoverableApp {}
 
+@Controller()
+class CallingController extends HelloController {
+  constructor(readonly communicator: ServiceCommunicator) {
+    super();
+  }
+}
+
+@Module({ imports: [discovery], controllers: [CallingController] })
+class CallingApp {}
+
+/** Per request, but for the listeners. */
 interface Work {
   readonly promises: number;
-  readonly listeners: Listeners;
+  /** Whatever Node tells async hooks of: timers, ticks, handles, and promises as well. */
+  readonly resources: number;
+  /** Contexts of `AsyncLocalStorage` that are entered. */
+  readonly contexts: number;
+  readonly listeners: Omit<Listeners, 'connection'>;
 }
 
 describe.each(PLATFORMS)('a request that an app serves on %s', (_name, adapter) => {
-  async function serve(app: Type, headers: Record<string, string> = {}): Promise<Work> {
-    return measure(await apps.listen(app, adapter), headers);
-  }
-
-  it('makes no promise and no listener more with the module than without it', async () => {
-    const bare = await serve(BareApp);
-    const discoverable = await serve(DiscoverableApp);
+  it.each([
+    ['without our headers', {}],
+    ['with a deadline, in an app that makes no calls', DEADLINE],
+  ])('makes nothing more with the module than without it: %s', async (_case, headers) => {
+    const bare = await measure(await apps.listen(BareApp, adapter), headers);
+    const discoverable = await measure(await apps.listen(DiscoverableApp, adapter), headers);
     expect(discoverable.listeners).toEqual(bare.listeners);
     expect(bare.promises).toBeGreaterThan(0);
     expect(discoverable.promises).toBeLessThan(bare.promises + ONE_MORE);
+    expect(discoverable.resources).toBeLessThan(bare.resources + ONE_MORE);
+    expect(discoverable.contexts).toBe(bare.contexts);
+  });
+});
+
+// Last, since from the start of such an app on, all apps of the process enter contexts.
+describe.each(PLATFORMS)('a request that an app which makes calls serves on %s', (_name, adapter) => {
+  it('enters one context for a deadline, and makes nothing else more', async () => {
+    const bare = await measure(await apps.listen(BareApp, adapter), DEADLINE);
+    const calling = await measure(await apps.listen(CallingApp, adapter), DEADLINE);
+    expect(calling.contexts).toBe(bare.contexts + 1);
+    expect(calling.listeners).toEqual(bare.listeners);
+    expect(calling.promises).toBeLessThan(bare.promises + ONE_MORE);
+    expect(calling.resources).toBeLessThan(bare.resources + ONE_MORE);
   });
 
-  it('makes no promise more for a deadline either', async () => {
-    const bare = await serve(BareApp);
-    const discoverable = await serve(DiscoverableApp, { [DEADLINE_HEADER]: String(Date.now() + 600_000) });
-    expect(discoverable.listeners).toEqual(bare.listeners);
-    expect(discoverable.promises).toBeLessThan(bare.promises + ONE_MORE);
+  it('enters no context without a deadline', async () => {
+    const bare = await measure(await apps.listen(BareApp, adapter), {});
+    const calling = await measure(await apps.listen(CallingApp, adapter), {});
+    expect(calling.contexts).toBe(bare.contexts);
   });
 });
 
@@ -71,15 +104,25 @@ async function measure(app: INestApplication, headers: Record<string, string>): 
     const [response] = (await once(get(`${urlOf(app)}/hello`, { agent, headers }), 'response')) as [IncomingMessage];
     return JSON.parse(await text(response)) as Listeners;
   };
-  const listeners = await ask();
+  const { connection, ...listeners } = await ask();
   let promises = 0;
+  let resources = 0;
   const hook = createHook({
     init: (_id, type) => {
+      resources += 1;
       if (type === 'PROMISE') promises += 1;
     },
   }).enable();
+  const entered = jest.spyOn(AsyncLocalStorage.prototype, 'run');
   for (let request = 0; request < REQUESTS; request += 1) await ask();
+  const contexts = entered.mock.calls.length / REQUESTS;
+  entered.mockRestore();
   hook.disable();
+  expect((await ask()).connection).toEqual(connection);
   agent.destroy();
-  return { promises: promises / REQUESTS, listeners };
+  return { promises: promises / REQUESTS, resources: resources / REQUESTS, contexts, listeners };
+}
+
+function listenersOf(emitter: EventEmitter): Record<string, number> {
+  return Object.fromEntries(emitter.eventNames().map((name) => [String(name), emitter.listenerCount(name)]));
 }

@@ -87,6 +87,8 @@ export interface Transport {
    * If present, calls use it instead of `send`, so a subclass or wrapper has to cover both.
    */
   dispatch?(to: ServiceInstance, request: ServiceRequest, cancellation: Cancellation): Promise<ServiceResponse>;
+  /** Called once, after the start of an app that makes calls: loads ahead what the first request needs. */
+  prepare?(): void;
   /**
    * Called when instances join or leave, with all instances of the services that are called, so that connections to
    * others can be closed once idle.

@@ -10,16 +10,28 @@ export interface IncomingContext {
 }
 
 const contexts = new AsyncLocalStorage<IncomingContext>();
+/** Whether anything in this process may ask for a context. */
+let isWanted = false;
 
-/** Runs `fn` with a current context, which holds across everything that it awaits. */
+/**
+ * From now on, requests enter their context. Before, they do not: until Node 24, the first one makes every promise of the
+ * process dearer, and a service that calls no other has no use for it.
+ */
+export function wantIncoming(): void {
+  isWanted = true;
+}
+
+/** Runs `fn` with a current context, which holds across everything that it awaits; without one if nothing wants it. */
 export function runIncoming<T>(context: IncomingContext, fn: () => T): T {
-  return contexts.run(context, fn);
+  return isWanted ? contexts.run(context, fn) : fn();
 }
 
 /**
  * The deadline of the request being handled, in milliseconds since the epoch: when its sender stops waiting. Calls to
- * other services end by then, too. Undefined outside of a request, or if it carried no deadline.
+ * other services end by then, too. Undefined outside of a request, or if it carried no deadline. In an app of which nothing
+ * injects `ServiceCommunicator`, a typed client or `HttpService`, requests keep theirs from the first call of this function on.
  */
 export function currentDeadline(): number | undefined {
+  wantIncoming();
   return contexts.getStore()?.deadline;
 }

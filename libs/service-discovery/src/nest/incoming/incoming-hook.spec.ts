@@ -1,9 +1,9 @@
-import { type HttpAdapterHost } from '@nestjs/core';
+import { type HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { describe, expect, it } from '@jest/globals';
 import { DEADLINE_HEADER } from '../../communicator/index.js';
 import { ManualClock } from '../../testing/index.js';
 import { type PeerRequest } from '../rest/access/local-request.js';
-import { currentDeadline } from './incoming-context.js';
+import { currentDeadline, wantIncoming } from './incoming-context.js';
 import { IncomingHook } from './incoming-hook.js';
 import { DeadlineTrust } from './deadline-trust.js';
 
@@ -17,7 +17,9 @@ function deadlineOf(sent: string): number | undefined {
   const httpAdapter = { getType: () => 'express', use: (added: Middleware) => (middleware = added) };
   const clock = new ManualClock(NOW);
   const trust = new DeadlineTrust(undefined, undefined);
-  new IncomingHook({ httpAdapter } as unknown as HttpAdapterHost, { inheritDeadline: true }, clock, trust).attach();
+  const host = { httpAdapter } as unknown as HttpAdapterHost;
+  new IncomingHook(host, { inheritDeadline: true }, clock, trust, new ModulesContainer()).attach();
+  wantIncoming();
   let deadline: number | undefined;
   const request = { headers: { [DEADLINE_HEADER]: sent } } as unknown as PeerRequest;
   middleware!(request, undefined, () => (deadline = currentDeadline()));

@@ -1,12 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { HttpAdapterHost } from '@nestjs/core';
+import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type Clock } from '../../common/index.js';
+import { makesCalls } from '../makes-calls.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 import { type PeerRequest } from '../rest/access/local-request.js';
 import { CLOCK, OPTIONS_IN_FORCE } from '../tokens.js';
 import { DeadlineReader } from './deadline-reader.js';
 import { DeadlineTrust } from './deadline-trust.js';
-import { runIncoming } from './incoming-context.js';
+import { runIncoming, wantIncoming } from './incoming-context.js';
 
 type Next = () => void;
 
@@ -28,6 +29,7 @@ export class IncomingHook {
     @Inject(OPTIONS_IN_FORCE) { inheritDeadline }: Pick<ResolvedServiceDiscoveryOptions, 'inheritDeadline'>,
     @Inject(CLOCK) clock: Clock,
     @Inject(DeadlineTrust) trust: DeadlineTrust,
+    @Inject(ModulesContainer) private readonly modules: ModulesContainer,
   ) {
     if (inheritDeadline !== false) this.deadlines = new DeadlineReader(clock, trust);
   }
@@ -38,6 +40,7 @@ export class IncomingHook {
    */
   attach(): void {
     if (this.deadlines === undefined) return;
+    if (makesCalls(this.modules)) wantIncoming();
     const { httpAdapter } = this.host;
     if (httpAdapter.getType() === 'fastify') {
       const hook = (request: PeerRequest, _reply: unknown, next: Next): void => this.enter(request, next);
@@ -47,7 +50,7 @@ export class IncomingHook {
     }
   }
 
-  /** Enters no context for a request that carries nothing: until Node 24, the first one makes every promise dearer. */
+  /** A request that carries nothing enters no context. */
   private enter(request: PeerRequest, next: Next): void {
     const deadline = this.deadlines?.read(request);
     if (deadline === undefined) next();

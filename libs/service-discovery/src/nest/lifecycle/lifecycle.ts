@@ -16,16 +16,18 @@ import { isHttp } from '../../model/index.js';
 import { CallFigures, DiscoveryMetrics, EventBus, EventLogger, Fleet, Journal } from '../../observability/index.js';
 import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
+import { type Transport } from '../../transport/index.js';
 import { findHttpService } from '../axios-transport/index.js';
 import { type DiscoverableServiceOptions, toRegistration } from '../decorators/index.js';
 import { pathInApp } from '../declared-routes.js';
 import { ServiceDiscoveryExplorer } from '../explorer.js';
 import { LOG_CONTEXT, nestLoggerPort } from '../logging.js';
+import { makesCalls } from '../makes-calls.js';
 import { isAxios, type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 import { findSchedulerRegistry, ListedTimers } from '../schedule/index.js';
 import { ServiceReadiness } from '../readiness/index.js';
 import { findHealthCheckPath, ownerOfRoute } from '../terminus/index.js';
-import { CLOCK, RANDOM, REGISTRY_STORE, OPTIONS_IN_FORCE } from '../tokens.js';
+import { CLOCK, RANDOM, REGISTRY_STORE, OPTIONS_IN_FORCE, TRANSPORT } from '../tokens.js';
 import { Registrar } from './registrar.js';
 import { ShutdownStart } from './shutdown-start.module.js';
 import { warnOfEarlierFilter } from './filter-order.js';
@@ -74,6 +76,7 @@ export class ServiceDiscoveryLifecycle
     @Inject(REGISTRY_STORE) private readonly store: RegistryStore,
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ListedInstances) private readonly listed: ListedInstances,
+    @Inject(TRANSPORT) private readonly transport: Transport,
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
     @Inject(DiscoveryMetrics) private readonly metrics: DiscoveryMetrics,
@@ -145,6 +148,7 @@ export class ServiceDiscoveryLifecycle
     // Whether guards let API requests pass is only known once the server listens.
     if (guards.length === 0) this.tellStart(server !== undefined);
     if (!server) {
+      this.prepareCalls();
       if (this.microservices.isEmpty) this.announceAll(this.discoverables);
       else this.announceAtMicroservices(this.discoverables);
       return;
@@ -154,6 +158,7 @@ export class ServiceDiscoveryLifecycle
     this.drain = new HttpDrain(server);
     this.announceAtMicroservices(this.discoverables.filter((one) => this.isOfMicroservice(one)));
     const announce = (): void => {
+      this.prepareCalls();
       void this.askOwnApi(server, guards);
       this.announceAll(
         this.discoverables.filter((one) => !this.isOfMicroservice(one)),
@@ -213,6 +218,11 @@ export class ServiceDiscoveryLifecycle
     // Handlers may call listed services from the beginning.
     const leftMs = Math.max(0, startTimeoutMs - (clock.now() - startedAt));
     await settlesWithin(clock, Math.min(STEP_MS, leftMs), this.listed.start());
+  }
+
+  /** Only now: the start need not wait for it. */
+  private prepareCalls(): void {
+    if (makesCalls(this.modules)) this.transport.prepare?.();
   }
 
   private server(): ListeningServer | undefined {

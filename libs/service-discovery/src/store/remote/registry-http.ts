@@ -1,4 +1,4 @@
-import { type Dispatcher, Pool } from 'undici';
+import { type Dispatcher, type Pool } from 'undici';
 import {
   type Clock,
   InvalidInstanceError,
@@ -40,7 +40,8 @@ export type OpenAnswer = Dispatcher.ResponseData;
  */
 export class RegistryHttp {
   private readonly tls: ServiceTls;
-  private pool: Pool;
+  /** Undefined until the first request. */
+  private pool: Pool | undefined;
   /** Pools over certificates that were rotated, until their requests and watches have ended. */
   private readonly retired = new Set<Pool>();
   private wasAnswered = false;
@@ -52,7 +53,6 @@ export class RegistryHttp {
     events?: EventSink,
   ) {
     this.tls = new ServiceTls(options.tls, { clock, events, use: 'registry' });
-    this.pool = this.newPool();
     this.tls.onRotated(() => this.renewPool());
   }
 
@@ -87,28 +87,34 @@ export class RegistryHttp {
   async close(): Promise<void> {
     this.closed = true;
     this.tls.close();
-    await Promise.all([this.pool, ...this.retired].map((pool) => pool.destroy()));
+    await Promise.all([this.pool, ...this.retired].map((pool) => pool?.destroy()));
   }
 
-  private newPool(): Pool {
-    return new Pool(this.options.origin, {
+  private async openPool(): Promise<Pool> {
+    const { Pool } = await import('undici');
+    if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
+    this.pool ??= new Pool(this.options.origin, {
       connect: { ...this.tls.settings },
       connectTimeout: this.options.requestTimeoutMs,
       // `within` bounds requests as a whole, and watches have a limit of silence.
       headersTimeout: 0,
       bodyTimeout: 0,
     });
+    return this.pool;
   }
 
   private renewPool(): void {
     const { pool } = this;
-    this.pool = this.newPool();
+    this.pool = undefined;
+    if (!pool) return;
     this.retired.add(pool);
     void pool.close().finally(() => this.retired.delete(pool));
   }
 
   private async within<T>(stop: AbortController, task: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (this.closed) throw new RegistryUnavailableError('The registry store is closed');
+    // Loading undici takes nothing of the request's time.
+    if (!this.pool) await this.openPool();
     const { requestTimeoutMs } = this.options;
     const timer = this.clock.setTimer(
       () => stop.abort(new Error(`it did not answer within ${requestTimeoutMs} ms`)),
@@ -133,7 +139,8 @@ export class RegistryHttp {
   ): Promise<OpenAnswer> {
     const headers: Record<string, string> = { ...(await this.options.headers()), accept };
     if (body !== undefined) headers['content-type'] = 'application/json';
-    const answer = await this.pool.request({
+    const pool = this.pool ?? (await this.openPool());
+    const answer = await pool.request({
       method,
       path: this.options.basePath + path,
       headers,

@@ -1,12 +1,14 @@
 import { type LookupFunction, type Socket } from 'node:net';
-import { type buildConnector, Client, type Dispatcher, errors } from 'undici';
+import { type buildConnector, type Client, type Dispatcher } from 'undici';
 import { type TlsSettings } from '../../common/index.js';
 import { type HostPolicy } from '../../model/index.js';
+import { isUndiciLoaded, loadUndici, undici } from './load-undici.js';
 import { type ResolvedUndiciTransportOptions } from './options.js';
 import { SpareConnections } from './spare-connections.js';
 
 /** One connection, which undici opens at its first request. */
-export class Connection extends Client {
+export class Connection {
+  readonly client: Client;
   isOpen = false;
   hasAnswered = false;
   /** What opened it. */
@@ -15,6 +17,10 @@ export class Connection extends Client {
   isFree = false;
   /** The request that uses it, until undici is done with it. */
   current: PooledRequest | undefined = undefined;
+
+  constructor(origin: string, options: Client.Options) {
+    this.client = new (undici().Client)(origin, options);
+  }
 
   /**
    * Works around nodejs/undici#5360: undici 7 crashes the process when a server closes the connection while the
@@ -88,8 +94,10 @@ export class ConnectionPool {
   /** Sends a request over a connection, now or when one is free. */
   dispatch(request: PooledRequest): void {
     const connection = this.waiting.size === 0 ? this.take() : undefined;
-    if (connection) this.assign(connection, request);
-    else this.waiting.add(request);
+    if (connection) return this.assign(connection, request);
+    this.waiting.add(request);
+    // The first requests of a process wait for undici as they would for a connection.
+    if (!isUndiciLoaded()) void this.serveWhenLoaded();
   }
 
   /** Removes a waiting request. No effect on one that has a connection, which it keeps until undici is done with it. */
@@ -127,10 +135,23 @@ export class ConnectionPool {
 
   /** Aborts all requests of a pool that is closing, including waiting ones. */
   destroy(): void {
+    this.refuse(new Error('The transport is closed'));
+    for (const connection of this.connections) this.remove(connection);
+  }
+
+  private refuse(error: unknown): void {
     const unserved = [...this.waiting];
     this.waiting.clear();
-    for (const request of unserved) request.onResponseError(undefined, new errors.ClientDestroyedError());
-    for (const connection of this.connections) this.remove(connection);
+    for (const request of unserved) request.onResponseError(undefined, error);
+  }
+
+  private async serveWhenLoaded(): Promise<void> {
+    try {
+      await loadUndici();
+    } catch (error) {
+      this.refuse(error);
+    }
+    this.serve();
   }
 
   private serve(): void {
@@ -174,7 +195,7 @@ export class ConnectionPool {
     if (!this.connections.delete(connection)) return;
     if (connection.isFree) this.free.splice(this.free.indexOf(connection), 1);
     connection.isFree = false;
-    void connection.destroy().then(() => {
+    void connection.client.destroy().then(() => {
       this.alive--;
       this.notifyIfEmpty();
     });
@@ -189,13 +210,14 @@ export class ConnectionPool {
   private take(): Connection | undefined {
     const connection = this.free.pop();
     if (connection) connection.isFree = false;
-    return connection ?? (this.connections.size < this.options.connections ? this.add() : undefined);
+    if (connection || this.connections.size >= this.options.connections || !isUndiciLoaded()) return connection;
+    return this.add();
   }
 
   private assign(connection: Connection, request: PooledRequest): void {
     request.connection = connection;
     connection.current = request;
-    connection.dispatch(request, request);
+    connection.client.dispatch(request, request);
   }
 
   private newOpener(): SpareConnections {
@@ -219,13 +241,14 @@ export class ConnectionPool {
       headersTimeout: 0,
       bodyTimeout: 0,
     });
-    connection.on('connect', () => {
+    const { client } = connection;
+    client.on('connect', () => {
       connection.isOpen = true;
       this.open++;
     });
     // Undici loses track of the requests of a connection whose certificate does not match the name.
-    connection.on('connectionError', () => this.remove(connection));
-    connection.on('disconnect', () => {
+    client.on('connectionError', () => this.remove(connection));
+    client.on('disconnect', () => {
       if (connection.isOpen) this.open--;
       connection.isOpen = false;
       if (connection.isFree) this.remove(connection);

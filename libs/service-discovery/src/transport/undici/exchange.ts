@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
-import { type Dispatcher, errors } from 'undici';
+import { type Dispatcher } from 'undici';
 import {
   type AbortListener,
   type Cancellation,
@@ -19,6 +19,7 @@ import { HostNotAllowedError, type ServiceInstance } from '../../model/index.js'
 import { type OutgoingBody, release, type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { type Connection, type ConnectionPool, type PooledRequest } from './connection-pool.js';
 import { type BodyFlow, IncomingBody } from './incoming-body.js';
+import { undici } from './load-undici.js';
 
 /** The limits for bodies. */
 export interface BodyLimits {
@@ -164,7 +165,7 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     if (this.extendLimit()) return;
     // After a stall of the process, data that has arrived may be unread.
     void pendingInput().then(() => {
-      if (!this.isOver && !this.extendLimit()) this.controller?.abort(new errors.BodyTimeoutError());
+      if (!this.isOver && !this.extendLimit()) this.controller?.abort(new (undici().errors.BodyTimeoutError)());
     });
   }
 

@@ -1,5 +1,8 @@
-import { describe, expect, it } from '@jest/globals';
+import { beforeAll, describe, expect, it } from '@jest/globals';
 import { type BodyFlow, IncomingBody } from './incoming-body.js';
+import { loadUndici } from './load-undici.js';
+
+beforeAll(loadUndici);
 
 /** The network side of a body. */
 class FakeController implements BodyFlow {

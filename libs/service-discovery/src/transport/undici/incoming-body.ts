@@ -1,9 +1,9 @@
 import { Readable } from 'node:stream';
-import { errors } from 'undici';
 import { type BodySource, excessOf, readFailure } from '../body-source.js';
 import { ReadContent } from '../read-content.js';
 import { bodyOf, DUMP_LIMIT_BYTES } from '../response-body.js';
 import { type ResponseBody } from '../transport.js';
+import { undici } from './load-undici.js';
 
 /** The network side of a body. */
 export interface BodyFlow {
@@ -178,7 +178,7 @@ class IncomingStream extends Readable {
   }
 
   override _destroy(error: Error | null, callback: (error?: Error | null) => void): void {
-    const cause = error ?? (this.readableEnded ? null : new errors.RequestAbortedError());
+    const cause = error ?? (this.readableEnded ? null : new (undici().errors.RequestAbortedError)());
     if (cause) this.flow.abort(cause);
     callback(cause);
   }

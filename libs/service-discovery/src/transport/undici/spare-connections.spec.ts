@@ -1,11 +1,13 @@
-import { afterEach, expect, it } from '@jest/globals';
+import { afterEach, beforeAll, expect, it } from '@jest/globals';
 import { type Socket } from 'node:net';
 import { HostPolicy } from '../../model/index.js';
 import { TestServer } from '../../testing/test-server.js';
+import { loadUndici } from './load-undici.js';
 import { SpareConnections } from './spare-connections.js';
 
 let server: TestServer;
 
+beforeAll(loadUndici);
 afterEach(() => server.close());
 
 it('does not use a spare connection for a request to another host name, which has another certificate', async () => {

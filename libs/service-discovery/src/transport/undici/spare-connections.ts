@@ -1,7 +1,8 @@
 import { type LookupFunction, Socket } from 'node:net';
-import { buildConnector } from 'undici';
+import { type buildConnector } from 'undici';
 import { detached, pendingInput, type TlsSettings } from '../../common/index.js';
 import { type HostPolicy } from '../../model/index.js';
+import { undici } from './load-undici.js';
 
 type Connector = buildConnector.connector;
 type Callback = buildConnector.Callback;
@@ -19,7 +20,8 @@ export interface SpareConnectionsOptions {
 
 /** Opens the connections of a pool, some of them ahead of requests; the pool uses those first. */
 export class SpareConnections {
-  private readonly open: Connector;
+  /** Made at the first connection, when undici is loaded. */
+  private connector: Connector | undefined;
   private readonly spares = new Set<SpareConnection>();
   private readonly target: buildConnector.Options;
 
@@ -27,20 +29,25 @@ export class SpareConnections {
     origin: string,
     private readonly options: SpareConnectionsOptions,
   ) {
-    const { hosts, lookup: resolver, tls, connectTimeoutMs: timeout } = options;
-    const lookup = hosts.guard(resolver);
-    // Undici 8 would offer HTTP/2 otherwise.
-    const open = buildConnector({ ...tls, lookup, timeout, allowH2: false });
-    const { servername } = tls;
-    this.open = (target, callback) => {
-      const refusal = hosts.findRefusal(target.hostname);
-      if (refusal) return queueMicrotask(() => callback(refusal, null));
-      // Undici derives the TLS name from a request's Host header if there is one; a configured name takes precedence.
-      return detached(() => open(servername ? { ...target, servername } : target, callback));
-    };
     const { host, hostname, protocol, port } = new URL(origin);
     // In undici's form: an IPv6 address without brackets.
     this.target = { host, hostname: hostname.replace(/^\[(.*)\]$/, '$1'), protocol, port };
+  }
+
+  private readonly open: Connector = (target, callback) => {
+    const { hosts, tls } = this.options;
+    const refusal = hosts.findRefusal(target.hostname);
+    if (refusal) return queueMicrotask(() => callback(refusal, null));
+    const connect = (this.connector ??= this.newConnector());
+    const { servername } = tls;
+    // Undici derives the TLS name from a request's Host header if there is one; a configured name takes precedence.
+    return detached(() => connect(servername ? { ...target, servername } : target, callback));
+  };
+
+  private newConnector(): Connector {
+    const { hosts, lookup, tls, connectTimeoutMs: timeout } = this.options;
+    // Undici 8 would offer HTTP/2 otherwise.
+    return undici().buildConnector({ ...tls, lookup: hosts.guard(lookup), timeout, allowH2: false });
   }
 
   /** The number of unused connections, including those being opened. */

@@ -24,6 +24,7 @@ import {
 } from '../transport.js';
 import { type BodyLimits, Exchange, toFailure } from './exchange.js';
 import { InstancePools } from './instance-pools.js';
+import { loadUndici } from './load-undici.js';
 import { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './options.js';
 
 export interface UndiciTransportDeps {
@@ -83,6 +84,11 @@ export class UndiciTransport implements Transport {
     if (this.closing) return;
     if (delta?.left.length !== 0) this.pools.retain(instances);
     if (delta) this.pools.openAhead(delta.joined, instances);
+  }
+
+  prepare(): void {
+    // A request says what is wrong.
+    void loadUndici().catch(() => undefined);
   }
 
   /** Waits for requests in flight, including bodies, for up to `closeTimeout`; then closes all connections. */
