@@ -80,6 +80,8 @@ export default tseslint.config(
         require: 'readonly',
         URL: 'readonly',
         Buffer: 'readonly',
+        fetch: 'readonly',
+        performance: 'readonly',
       },
     },
   },

@@ -6,23 +6,32 @@ const TOOLS = [
   { variable: 'REDIS_SERVER_BIN', usual: 'redis-server', version: '--version', apt: 'redis-server', brew: 'redis' },
   { variable: 'NGINX_BIN', usual: 'nginx', version: '-v', apt: 'nginx', brew: 'nginx' },
 ];
+/** The long specs need a browser, too. */
+const CHROMIUM = {
+  variable: 'CHROMIUM_BIN',
+  usual: 'chromium',
+  version: '--version',
+  apt: 'chromium',
+  brew: 'chromium',
+};
 
 /**
  * Jest's global set-up: what is missing is installed with the system's package manager, if that needs no password; otherwise
  * the run stops with one message that says what to install.
  */
-export default function prepareTools() {
+export default function prepareTools(_global, { globals }) {
+  const tools = globals.needsChromium === true ? [...TOOLS, CHROMIUM] : TOOLS;
   // Debian has nginx there, and not all users have it on their path.
   process.env.PATH = [process.env.PATH, '/usr/local/sbin', '/usr/sbin'].join(delimiter);
   const isThere = ({ variable, usual, version }) => runs(process.env[variable] ?? usual, [version]);
-  const installable = TOOLS.filter((tool) => !isThere(tool) && process.env[tool.variable] === undefined);
+  const installable = tools.filter((tool) => !isThere(tool) && process.env[tool.variable] === undefined);
   for (const [command, ...args] of installable.length > 0 ? installCommands(installable) : []) {
     console.error(
       `${installable.map(({ usual }) => usual).join(', ')} missing: running ${[command, ...args].join(' ')}`,
     );
     spawnSync(command, args, { stdio: ['ignore', 'ignore', 'inherit'] });
   }
-  const missing = TOOLS.filter((tool) => !isThere(tool));
+  const missing = tools.filter((tool) => !isThere(tool));
   if (missing.length === 0) return;
   const named = (property) => missing.map((tool) => tool[property]).join(' ');
   throw new Error(

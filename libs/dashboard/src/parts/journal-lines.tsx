@@ -32,7 +32,7 @@ export function JournalLine({ entry }: { readonly entry: JournalEntry }) {
         {hasSubject ? text.slice(subject.name.length) : `${subject ? ': ' : ''}${text}`}
         {(reason ?? by) !== null && (
           <span class="muted">
-            {reason !== null && ` “${reason}”`}
+            {reason !== null && !text.includes(reason) && ` “${reason}”`}
             {by !== null && ` by ${by}`}
           </span>
         )}
