@@ -28,7 +28,7 @@ const escape = (character) => `\\u${character.charCodeAt(0).toString(16).padStar
  * stay outside. The output stays readable, with the path of the source above each part.
  */
 export async function bundle(from, to) {
-  const isCommand = (file) => relative(from, file).startsWith('cli');
+  const isCommand = (file) => /^cli\b/.test(relative(from, file));
   const page = await buildPage();
   const bundled = await rolldown({
     cwd: from,

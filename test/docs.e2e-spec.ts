@@ -17,6 +17,7 @@ import { Registry } from 'prom-client';
 import { countOneOfEach } from './support/one-of-each.js';
 import { readPages } from './support/pages.js';
 import { readDocstrings, withOptionRows } from '../scripts/option-tables.mjs';
+import { PROBLEMS, toMarkdown } from '../libs/service-discovery/src/cli/doctor/index.js';
 import {
   namesIn as optionsIn,
   OPTION_GROUPS,
@@ -40,6 +41,12 @@ function rowsOf(text: string): string[][] {
 }
 
 const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map(([, name]) => name!);
+
+describe('docs/troubleshooting.md', () => {
+  it('asks what the doctor asks (npm run generate:troubleshooting)', async () => {
+    expect(await page('troubleshooting.md')).toContain(toMarkdown(PROBLEMS));
+  });
+});
 
 describe('SECURITY.md', () => {
   it('names a test for each attack', async () => {

@@ -416,3 +416,4 @@ export {
   type OpenTelemetryTracerDeps,
   type SubscribeOptions,
 } from './observability/index.js';
+export { type ExplainQuestion, type RegistrationBody, RegistryClient } from './client/index.js';

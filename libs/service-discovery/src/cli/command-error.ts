@@ -9,7 +9,7 @@ export class CommandError extends Error {
   }
 }
 
-/** Wrong usage; the usage text is printed below the message. */
+/** Wrong usage; the usage of the command is printed below the message. */
 export class UsageError extends CommandError {
   constructor(message: string) {
     super(message, 2);

@@ -1,25 +1,51 @@
 #!/usr/bin/env node
-import { HELP, readArguments, type RegistryFlags, USAGE } from './arguments.js';
+import { type Command, CommanderError } from 'commander';
+import { ServiceDiscoveryError } from '../common/index.js';
 import { CommandError, UsageError } from './command-error.js';
-import { missingPackage } from './missing-package.js';
+import { makeProgram } from './program.js';
 
+const { stdout, stderr, env } = process;
+const program = makeProgram({ stdout, stderr, env, ended, onFinding: () => (process.exitCode = 1) });
 try {
-  const flags = readArguments(process.argv.slice(2));
-  if (flags === undefined) process.stdout.write(HELP);
-  else await (await loadRegistry())(flags);
+  await program.parseAsync();
 } catch (error) {
-  if (!(error instanceof CommandError)) throw error;
-  process.stderr.write(`${error.message}\n${error instanceof UsageError ? `${USAGE}\n` : ''}`);
-  process.exitCode = error.exitCode;
+  process.exitCode = report(error);
 }
 
-/** Nest is a peer dependency, so it may be missing. */
-async function loadRegistry(): Promise<(flags: RegistryFlags) => Promise<void>> {
-  try {
-    return (await import('./registry.js')).runRegistry;
-  } catch (error) {
-    const name = missingPackage(error);
-    if (name === undefined) throw error;
-    throw new CommandError(`The registry needs ${name}, which is not installed: npm install ${name}`);
+function report(error: unknown): number {
+  if (error instanceof CommanderError) {
+    if (error.exitCode === 0) return 0;
+    // Without a command, commander prints the help.
+    if (error.code !== 'commander.help') fail(error.message.replace(/^error: /, ''), true);
+    return 2;
   }
+  if (error instanceof CommandError) {
+    fail(error.message, error instanceof UsageError);
+    return error.exitCode;
+  }
+  if (!(error instanceof ServiceDiscoveryError)) throw error;
+  fail(error.message, false);
+  return 1;
+}
+
+function fail(message: string, withUsage: boolean): void {
+  const command = commandOf(program, process.argv.slice(2));
+  const usage = `\nUsage: ${command.createHelp().commandUsage(command)}\n--help shows what it all means.`;
+  process.stderr.write(`${message}${withUsage ? usage : ''}\n`);
+}
+
+/** The command that the arguments name, as far as they do. */
+function commandOf(parent: Command, args: readonly string[]): Command {
+  for (const arg of args) {
+    const child = parent.commands.find((command) => command.name() === arg);
+    if (child) return commandOf(child, args.slice(args.indexOf(arg) + 1));
+  }
+  return parent;
+}
+
+/** Aborts at the first signal to end; the next one ends the process at once. */
+function ended(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort());
+  return controller.signal;
 }

@@ -4,9 +4,18 @@ import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { InvalidConfigurationError } from '../common/index.js';
 import { originOf } from '../model/index.js';
 import { resolveServiceDiscoveryOptions, ServiceDiscoveryModule, type ServiceDiscoveryOptions } from '../nest/index.js';
-import { type RegistryFlags } from './arguments.js';
 import { CommandError, UsageError } from './command-error.js';
 import { missingPackage } from './missing-package.js';
+
+/** Flags of `registry`. Undefined ones are left to the environment. */
+export interface RegistryFlags {
+  /** 0 to 65535; 0 takes any free port. */
+  readonly port: number;
+  readonly host: string;
+  readonly token: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly namespace: string | undefined;
+}
 
 /** Runs until SIGTERM or SIGINT. @throws CommandError */
 export async function runRegistry(flags: RegistryFlags): Promise<void> {

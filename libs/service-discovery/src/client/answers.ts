@@ -1,6 +1,12 @@
+import { type FilterStage, type UnavailableReason } from '../balancing/index.js';
 import { type CircuitBreakerView, type CircuitCommand } from '../communicator/index.js';
 import { type AggregatedStatus, type Fault, type StatusReason, type StatusTransition } from '../health/index.js';
-import { type InstanceStatus, type LeaseKind, type OperatorStatus } from '../model/index.js';
+import {
+  type InstanceStatus,
+  type LeaseKind,
+  type OperatorStatus,
+  type ServiceDiscoveryEvent,
+} from '../model/index.js';
 import { type InstanceBody } from '../store/index.js';
 
 /** All services in a few figures. What the statuses mean is described at {@link AggregatedStatus}. */
@@ -216,4 +222,43 @@ export interface CircuitCommandView {
   readonly instance_id: string | null;
   /** `isolated` and `closed` hold the circuit there; with `automatic` it goes by its calls. */
   readonly state: CircuitCommand;
+}
+
+/**
+ * An event as JSON: the data of each event of `GET /events`, whose name is the event's type. Fields are those of
+ * `ServiceDiscoveryEvents` in snake_case, with `service_name` and `instance_id` wherever it is about one; `at` is in ISO
+ * 8601.
+ */
+export type EventView = Readonly<Record<string, unknown>> & {
+  readonly type: ServiceDiscoveryEvent['type'];
+  readonly at: string;
+};
+
+/** The answer of `GET /explain/:name`: `ServiceExplanation` in snake_case, of which these fields are always there. */
+export interface ExplanationView extends CallsView {
+  readonly service_name: string;
+  readonly strategy: string;
+  /** What the strategy chooses by; left out: it does not say. */
+  readonly goes_by?: string;
+  /** Why no instance can be picked; left out: one can. */
+  readonly unavailable?: UnavailableReason;
+  readonly fail_open: boolean;
+  readonly instances: readonly ExplainedInstanceView[];
+}
+
+/** What a pick would do with one instance. */
+export interface ExplainedInstanceView {
+  readonly instance_id: string;
+  readonly status: InstanceStatus;
+  /** Whether the strategy may choose it. */
+  readonly taken: boolean;
+  /** The filter that left it out, and why; left out: it is taken. */
+  readonly stage?: FilterStage;
+  readonly reason?: string;
+  readonly weight: number;
+  /** The fraction of its weight that counts during slow start. */
+  readonly slow_start: number;
+  /** Calls in flight. */
+  readonly active: number;
+  readonly latency_ms: number;
 }

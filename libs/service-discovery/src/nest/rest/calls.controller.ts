@@ -1,5 +1,10 @@
 import { Controller, Get, Inject, Param, Put, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
-import { type CallsView, type CircuitBreakerBody, type CircuitCommandView } from '../../client/index.js';
+import {
+  type CallsView,
+  type CircuitBreakerBody,
+  type CircuitCommandView,
+  type ExplanationView,
+} from '../../client/index.js';
 import { ServiceNotFoundError } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { type Tier } from '../../model/index.js';
@@ -97,7 +102,7 @@ export class ServiceDiscoveryCallsController {
     @Param('name') service: string,
     @ExplainParams() query: ExplainQuery,
     @Res() response: unknown,
-  ): Promise<CallsView> {
+  ): Promise<ExplanationView> {
     this.mustExist(service);
     return this.reply.json(response, 200, toExplanationBody(this.communicator.explain(service, toRequest(query))));
   }

@@ -1,4 +1,5 @@
 /** The bodies of the REST API's answers. */
-export type * from '../../client/index.js';
+export type * from '../../client/answers.js';
+export type * from '../../client/insight-answers.js';
 export { type ErrorBody, type FieldProblem, type RestErrorCode } from './rest-error.js';
-export { type EventView, type PatternView } from './views/index.js';
+export { type PatternView } from './views/index.js';

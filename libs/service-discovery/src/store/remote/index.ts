@@ -10,4 +10,5 @@ export {
 export { RemoteRegistryStore, type RemoteRegistryStoreDeps } from './remote-registry-store.js';
 export { toChangeBody, type ChangeBody } from './change-body.js';
 export { toHealthBody, toInstanceBody, type HealthBody, type InstanceBody } from './instance-body.js';
-export { REMOVED_HEADER } from './registry-http.js';
+export { type RegistryAnswer, RegistryHttp, REMOVED_HEADER, toError as toRegistryError } from './registry-http.js';
+export { readEventStream } from './watch-stream.js';

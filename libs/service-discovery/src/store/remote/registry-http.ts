@@ -27,7 +27,9 @@ const LONGEST_ERROR = 65_536;
 export interface RegistryAnswer {
   readonly status: number;
   readonly headers: Dispatcher.ResponseData['headers'];
-  /** Parsed JSON; undefined if it is not JSON, or longer than a registry's answers are. */
+  /** Undefined if it is longer than a registry's answers are. */
+  readonly text: string | undefined;
+  /** Parsed JSON; undefined if it is not JSON. */
   readonly body: unknown;
 }
 
@@ -62,11 +64,12 @@ export class RegistryHttp {
   }
 
   /** Sends a request and reads the whole answer within the request timeout. */
-  send(method: 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<RegistryAnswer> {
+  send(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<RegistryAnswer> {
     return this.within(new AbortController(), async (signal) => {
       const answer = await this.dispatch(method, path, body, signal);
       const { statusCode: status, headers } = answer;
-      return { status, headers, body: await readJson(answer, status < 400 ? LONGEST_ANSWER : LONGEST_ERROR) };
+      const text = await readText(answer, status < 400 ? LONGEST_ANSWER : LONGEST_ERROR);
+      return { status, headers, text, body: parseJson(text) };
     });
   }
 
@@ -79,7 +82,7 @@ export class RegistryHttp {
       const answer = await this.dispatch(method, path, body, signal, 'text/event-stream');
       const { statusCode: status, headers } = answer;
       if (status === 200 && String(headers['content-type']).startsWith('text/event-stream')) return answer;
-      throw toError(this.url, { status, body: await readJson(answer, LONGEST_ERROR) });
+      throw toError(this.url, { status, body: parseJson(await readText(answer, LONGEST_ERROR)) });
     });
   }
 
@@ -164,11 +167,14 @@ export class RegistryHttp {
 }
 
 /** Stops reading, and closes the connection, where a body is longer. */
-async function readJson({ body }: OpenAnswer, mostBytes: number): Promise<unknown> {
+async function readText({ body }: OpenAnswer, mostBytes: number): Promise<string | undefined> {
   const bytes = await readUpTo(body, mostBytes);
-  if (!bytes) return undefined;
+  return bytes && new TextDecoder().decode(bytes);
+}
+
+function parseJson(text = ''): unknown {
   try {
-    return JSON.parse(new TextDecoder().decode(bytes));
+    return JSON.parse(text);
   } catch {
     return undefined;
   }

@@ -1,4 +1,4 @@
-import { type CallsView, type CircuitBreakerBody } from '../../../client/index.js';
+import { type CallsView, type CircuitBreakerBody, type ExplanationView } from '../../../client/index.js';
 import {
   type CallStageDescription,
   type CircuitBreakerView,
@@ -30,8 +30,8 @@ export function toEjectionBody({ service, ...ejection }: EjectionView): CallsVie
   return { service_name: service, ...(snakeCaseAll(ejection) as object) };
 }
 
-export function toExplanationBody({ service, ...explanation }: ServiceExplanation): CallsView {
-  return { service_name: service, ...(snakeCaseAll(explanation) as object) };
+export function toExplanationBody({ service, ...explanation }: ServiceExplanation): ExplanationView {
+  return { service_name: service, ...(snakeCaseAll(explanation) as object) } as ExplanationView;
 }
 
 /** A stage and its settings, with the names and the seconds of a pattern's. */

@@ -1,3 +1,4 @@
+import { type EventView } from '../../../client/index.js';
 import { snakeCase } from '../../../common/index.js';
 import {
   type HealthDetail,
@@ -8,16 +9,6 @@ import {
 import { toHealthBody } from '../../../store/index.js';
 import { maskSecrets } from '../masking.js';
 import { toInstanceView } from './instance-view.js';
-
-/**
- * An event as JSON: the data of each event of `GET /events`, whose name is the event's type. Fields are those of
- * `ServiceDiscoveryEvents` in snake_case, with `service_name` and `instance_id` wherever it is about one; `at` is in ISO
- * 8601.
- */
-export type EventView = Readonly<Record<string, unknown>> & {
-  readonly type: ServiceDiscoveryEvent['type'];
-  readonly at: string;
-};
 
 export function toEventView({ type, at, ...payload }: ServiceDiscoveryEvent): EventView {
   const fields = Object.entries(payload).map(([name, value]: [string, unknown]) => toFields(name, value));

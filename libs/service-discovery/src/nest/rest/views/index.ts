@@ -1,6 +1,6 @@
 /** What the API answers with, as JSON in snake_case. Times are ISO 8601, lengths of time seconds unless named `_ms`. */
 export { toCircuitBreakerBody, toEjectionBody, toExplanationBody, toStageBody } from './calls-view.js';
-export { type EventView, toEventView } from './event-view.js';
+export { toEventView } from './event-view.js';
 export { toAggregatedHealthView, toHealthCountsView, toHistoryView, toRegistryHealthView } from './health-view.js';
 export {
   toCallEdgeView,

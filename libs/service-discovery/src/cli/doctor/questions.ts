@@ -1,0 +1,132 @@
+import { type CircuitBreakerBody, type ListedInstanceView } from '../../client/index.js';
+import { type FilterStage } from '../../balancing/index.js';
+import { type Evidence } from './evidence.js';
+
+/** A problem that users have, and the questions that lead to its cause. */
+export interface DoctorProblem {
+  readonly id: 'discovery' | 'health' | 'circuit' | 'balancing';
+  readonly title: string;
+  /** How it shows. Texts are Markdown. */
+  readonly intro: string;
+  readonly questions: readonly DoctorQuestion[];
+}
+
+export interface DoctorQuestion {
+  readonly title: string;
+  /** How to find out by hand, and what the answer tells. */
+  readonly how: string;
+  /** What is in the first column of its findings. @default 'what you see' */
+  readonly sees?: string;
+  readonly findings?: readonly DoctorFinding[];
+  /** What was seen, one line each; left out: it cannot be asked from outside of the service. */
+  readonly saw?: (evidence: Evidence) => string;
+}
+
+/** A possible answer, why it is so, and the cure. */
+export interface DoctorFinding {
+  readonly see: string;
+  readonly why: string;
+  /** Empty: another question tells. */
+  readonly cure: string;
+  /** What was seen where this is the answer; undefined: it is not. Left out: a person has to look. */
+  readonly found?: (evidence: Evidence) => string | undefined;
+  /** Another question tells the cause, where there is an answer to it. */
+  readonly leadsOn?: boolean;
+  /** It is meant to be so: a cause only for the one who asks about this problem. */
+  readonly byDesign?: boolean;
+  /** The command that mends it. */
+  readonly mend?: (evidence: Evidence) => string | undefined;
+}
+
+/** `users-1, users-2: why`; undefined without any. */
+export function ids(found: readonly { readonly instance_id: string | null }[], why: string): string | undefined {
+  return found.length === 0
+    ? undefined
+    : `${found.map(({ instance_id: id }) => id ?? 'the service').join(', ')}: ${why}`;
+}
+
+/** The instances of a kind of lease that were not renewed for more than half of their time. */
+export function overdue(
+  { instances, now }: Evidence,
+  lease: ListedInstanceView['lease'],
+): readonly ListedInstanceView[] {
+  return instances.filter(
+    (one) => one.lease === lease && one.expires_at !== undefined && Date.parse(one.expires_at) - now < one.ttl * 500,
+  );
+}
+
+/**
+ * The instances that the filters leave out at one of these stages.
+ * @param some also where others take calls; else only where none does
+ */
+export function leftOutAt(
+  { explanation }: Evidence,
+  stages: readonly FilterStage[],
+  { some = false }: { readonly some?: boolean } = {},
+): string | undefined {
+  const instances = explanation?.instances ?? [];
+  if (!some && instances.some(({ taken }) => taken)) return undefined;
+  const found = instances.filter(({ stage }) => stage !== undefined && stages.includes(stage));
+  return found.length === 0
+    ? undefined
+    : found.map(({ instance_id: id, reason = 'left out' }) => `${id}: ${reason}`).join('; ');
+}
+
+/** The unhealthy instances whose last check failed for such a reason. */
+export function byReason({ instances }: Evidence, reason: RegExp): string | undefined {
+  const found = instances.filter(
+    ({ status, health }) => status === 'unhealthy' && health?.reason !== undefined && reason.test(health.reason),
+  );
+  return found.length === 0
+    ? undefined
+    : found.map(({ instance_id: id, health }) => `${id}: ${health!.reason}`).join('; ');
+}
+
+export function circuitsIn(
+  { circuits }: Evidence,
+  isMeant: (circuit: CircuitBreakerBody) => boolean,
+): string | undefined {
+  const found = circuits.filter(isMeant);
+  return found.length === 0
+    ? undefined
+    : found
+        .map(({ instance_id: id, state, failures }) => `${id ?? 'the service'}: ${state} after ${failures} failures`)
+        .join('; ');
+}
+
+export function isHealthy({ instances }: Evidence, instanceId: string | null): boolean {
+  return instances.some(({ instance_id: id, status }) => id === instanceId && status === 'healthy');
+}
+
+export function strategyIn({ explanation }: Evidence, names: readonly string[]): string | undefined {
+  return explanation && names.includes(explanation.strategy) ? `the strategy is ${explanation.strategy}` : undefined;
+}
+
+/** Ends maintenance or draining of the first instance that an operator took out. */
+export function mendStatus({ service, instances }: Evidence): string | undefined {
+  const out = instances.find(({ operator_status: status }) => status !== 'up');
+  return out && `nest-service-discovery up ${service} ${out.instance_id}`;
+}
+
+/** Releases the first circuit that an operator isolated. */
+export function mendCircuit({ service, circuits }: Evidence): string | undefined {
+  const isolated = circuits.find(({ state }) => state === 'isolated');
+  return (
+    isolated &&
+    `nest-service-discovery circuits ${[service, isolated.instance_id].filter(Boolean).join(' ')} --set automatic`
+  );
+}
+
+/** How the picks of the process that was asked were spread, beside the shares that the weights would give. */
+export function share({ picks, instances }: Evidence): string {
+  const all = [...picks.values()].reduce((sum, count) => sum + count, 0);
+  if (all === 0) return 'the process that was asked has not called it';
+  const weights = instances.reduce((sum, { weight }) => sum + weight, 0);
+  const percent = (part: number, whole: number): number => (whole === 0 ? 0 : Math.round((part / whole) * 100));
+  return instances
+    .map(
+      ({ instance_id: id, weight }) =>
+        `${id}: ${percent(picks.get(id) ?? 0, all)}% of ${all} picks, ${percent(weight, weights)}% by weight`,
+    )
+    .join('\n');
+}

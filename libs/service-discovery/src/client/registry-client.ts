@@ -1,0 +1,222 @@
+import { type Clock, ERROR_CODES, type ErrorCode, ServiceDiscoveryError, systemClock } from '../common/index.js';
+import { type CircuitCommand } from '../communicator/index.js';
+import { type InstanceKey, type OperatorStatus } from '../model/index.js';
+import {
+  type InstanceBody,
+  readEventStream,
+  type RegistryAnswer,
+  RegistryHttp,
+  type RemoteRegistryStoreOptions,
+  resolveRemoteRegistryStoreOptions,
+  toRegistryError,
+} from '../store/index.js';
+import {
+  type AggregatedHealthView,
+  type CallsView,
+  type CircuitBreakerBody,
+  type CircuitCommandView,
+  type EventView,
+  type ExplanationView,
+  type HistoryView,
+  type RegisteredView,
+  type ServiceListView,
+  type ServiceView,
+  type StatusView,
+} from './answers.js';
+
+/** The body of a registration. What is left out has the defaults of the REST API. */
+export type RegistrationBody = Partial<
+  Omit<InstanceBody, 'service_name' | 'host' | 'port' | 'ttl' | 'generation' | 'status'>
+> &
+  Pick<InstanceBody, 'service_name' | 'host' | 'port'> & {
+    /** Seconds. */
+    readonly ttl?: number;
+  };
+
+/** What a call to explain would ask for. */
+export interface ExplainQuestion {
+  readonly version?: string;
+  readonly tags?: readonly string[];
+  readonly zone?: string;
+  readonly key?: string;
+  /** @default '/' */
+  readonly path?: string;
+}
+
+/** The most that a page holds. */
+const PAGE = 1_000;
+
+/**
+ * A client of the REST API of any process that serves it, for scripts and tools. Calls and circuits are those of the
+ * process that is asked; registrations and health are the same in all processes of a registry.
+ *
+ * Every method throws `RegistryUnavailableError` where there is no answer, or none of the API's; a
+ * `ServiceDiscoveryError` with the API's code where it refuses, such as `SERVICE_NOT_FOUND`.
+ */
+export class RegistryClient {
+  private readonly http: RegistryHttp;
+
+  /** @throws InvalidConfigurationError */
+  constructor(options: RemoteRegistryStoreOptions, { clock = systemClock }: { readonly clock?: Clock } = {}) {
+    this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), clock);
+  }
+
+  /** The URL of the API, such as `http://registry:3000/service-discovery`. */
+  get url(): string {
+    return this.http.url;
+  }
+
+  /** All services with up to 1,000 instances each, by name. */
+  async services(): Promise<readonly ServiceView[]> {
+    const services: ServiceView[] = [];
+    for (let after: string | undefined; ;) {
+      const page = await this.get<ServiceListView>('/services', { limit: String(PAGE), after });
+      services.push(...page.services);
+      after = page.next;
+      if (after === undefined) return services;
+    }
+  }
+
+  /** One service with all of its instances. */
+  async service(name: string): Promise<ServiceView> {
+    const path = `/services/${encodeURIComponent(name)}`;
+    const first = await this.get<ServiceView>(path, { limit: String(PAGE) });
+    const instances = [...first.instances];
+    for (let after = first.next; after !== undefined;) {
+      const page = await this.get<ServiceView>(path, { limit: String(PAGE), after });
+      instances.push(...page.instances);
+      after = page.next;
+    }
+    return { ...first, instances, next: undefined };
+  }
+
+  /** Aggregated health, of all services or of one; the counts always include all that were asked for. */
+  health(service?: string): Promise<AggregatedHealthView> {
+    return this.get('/health/aggregated', { service });
+  }
+
+  /** The last status changes of an instance. */
+  history({ serviceName, instanceId }: InstanceKey): Promise<HistoryView> {
+    return this.get(`${instancePath(serviceName, instanceId)}/history`);
+  }
+
+  /** Which instances would take a call of the process that is asked, which would not and why. */
+  explain(service: string, { tags, ...question }: ExplainQuestion = {}): Promise<ExplanationView> {
+    return this.get(`/explain/${encodeURIComponent(service)}`, { ...question, tag: tags });
+  }
+
+  /** The stages around every call to a service, the outermost first. */
+  pipeline(service: string): Promise<{ readonly service_name: string; readonly stages: readonly CallsView[] }> {
+    return this.get(`/pipeline/${encodeURIComponent(service)}`);
+  }
+
+  async circuitBreakers(): Promise<readonly CircuitBreakerBody[]> {
+    return (await this.get<{ circuit_breakers: readonly CircuitBreakerBody[] }>('/circuit-breakers')).circuit_breakers;
+  }
+
+  async ejections(): Promise<readonly CallsView[]> {
+    return (await this.get<{ ejections: readonly CallsView[] }>('/ejections')).ejections;
+  }
+
+  /** The metrics of the process that is asked, in Prometheus's text format. */
+  metrics(): Promise<string> {
+    return this.request('GET', '/metrics').then(({ text = '' }) => text);
+  }
+
+  register(registration: RegistrationBody): Promise<RegisteredView> {
+    return this.send('POST', '/register', registration);
+  }
+
+  async deregister({ serviceName, instanceId }: InstanceKey): Promise<void> {
+    await this.send('DELETE', instancePath(serviceName, instanceId));
+  }
+
+  /** Takes an instance out of traffic, or back into it. */
+  setStatus(
+    key: InstanceKey,
+    status: OperatorStatus,
+    note: { reason?: string; by?: string } = {},
+  ): Promise<StatusView> {
+    return this.send('PUT', `${instancePath(key.serviceName, key.instanceId)}/status`, { status, ...note });
+  }
+
+  /**
+   * Holds a circuit, or lets it go by its calls again.
+   * @param instanceId undefined: the circuit of the service as a whole
+   */
+  forceCircuit(service: string, instanceId: string | undefined, state: CircuitCommand): Promise<CircuitCommandView> {
+    const path =
+      instanceId === undefined ? `/services/${encodeURIComponent(service)}` : instancePath(service, instanceId);
+    return this.send('PUT', path.replace('/services', '/circuit-breakers'), { state });
+  }
+
+  /** What happens in the process that is asked, from now on until the signal aborts. */
+  async *events(signal: AbortSignal): AsyncGenerator<EventView, void, undefined> {
+    const stop = new AbortController();
+    const abort = (): void => stop.abort(signal.reason);
+    if (signal.aborted) return;
+    signal.addEventListener('abort', abort, { once: true });
+    try {
+      const { body } = await this.http.open('GET', '/events', stop);
+      for await (const { data } of readEventStream(decoded(body))) yield JSON.parse(data) as EventView;
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      signal.removeEventListener('abort', abort);
+      stop.abort();
+    }
+  }
+
+  /** Closes its connections. */
+  close(): Promise<void> {
+    return this.http.close();
+  }
+
+  private get<T>(path: string, query: Query = {}): Promise<T> {
+    return this.send('GET', path + queryOf(query));
+  }
+
+  private async send<T>(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: unknown): Promise<T> {
+    return (await this.request(method, path, body)).body as T;
+  }
+
+  private async request(
+    method: 'GET' | 'POST' | 'PUT' | 'DELETE',
+    path: string,
+    body?: unknown,
+  ): Promise<RegistryAnswer> {
+    const answer = await this.http.send(method, path, body);
+    if (answer.status < 300) return answer;
+    throw errorOf(answer.body) ?? toRegistryError(this.url, answer);
+  }
+}
+
+type Query = Readonly<Record<string, string | readonly string[] | undefined>>;
+
+function queryOf(query: Query): string {
+  const pairs = Object.entries(query).flatMap(([name, value]) =>
+    [value ?? []].flat().map((text) => [name, text] as [string, string]),
+  );
+  return pairs.length > 0 ? `?${new URLSearchParams(pairs).toString()}` : '';
+}
+
+function instancePath(service: string, instanceId: string): string {
+  return `/services/${encodeURIComponent(service)}/instances/${encodeURIComponent(instanceId)}`;
+}
+
+/** The error of a refusal that is about the request. */
+function errorOf(body: unknown): ServiceDiscoveryError | undefined {
+  const { code = '', message = '', service, instance_id: instanceId } = fieldsOf(body);
+  if (!Object.hasOwn(ERROR_CODES, code) || code === 'REGISTRY_UNAVAILABLE') return undefined;
+  return new ServiceDiscoveryError(code as ErrorCode, message, { service, instanceId });
+}
+
+function fieldsOf(body: unknown): Readonly<Partial<Record<'code' | 'message' | 'service' | 'instance_id', string>>> {
+  const error = (body as { error?: unknown } | null | undefined)?.error;
+  return typeof error === 'object' && error !== null ? error : {};
+}
+
+async function* decoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
+  const decoder = new TextDecoder();
+  for await (const chunk of body) yield decoder.decode(chunk, { stream: true });
+}

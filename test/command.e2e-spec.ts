@@ -1,0 +1,338 @@
+import { createServer, type Server } from 'node:http';
+import { type AddressInfo } from 'node:net';
+import { Writable } from 'node:stream';
+import { type INestApplication } from '@nestjs/common';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { CommanderError } from 'commander';
+import { ServiceCommunicator, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
+import { type ServiceRegistration } from 'nest-service-discovery/core';
+import { makeProgram } from '../libs/service-discovery/src/cli/program.js';
+import { Apps } from './support/nest-app.js';
+
+const apps = new Apps();
+let app: INestApplication;
+let url: string;
+let registry: ServiceRegistry;
+/** An instance that answers every call with its status. */
+let server: Server;
+let port: number;
+let status = 200;
+
+beforeAll(async () => {
+  app = await apps.listen({
+    module: class Registry {},
+    imports: [ServiceDiscoveryModule.forRoot({ healthCheck: { enabled: false }, logging: false })],
+  });
+  url = await app.getUrl();
+  registry = app.get(ServiceRegistry);
+  server = createServer((_request, response) => response.writeHead(status).end());
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  ({ port } = server.address() as AddressInfo);
+});
+
+afterEach(async () => {
+  status = 200;
+  const calls = app.get(ServiceCommunicator);
+  for (const { service, instanceId } of calls.circuitBreakers()) calls.forceCircuit(service, instanceId, 'automatic');
+  for (const { serviceName, instances } of registry.listServices()) {
+    for (const { instanceId } of instances) await registry.deregister({ serviceName, instanceId });
+  }
+});
+
+afterAll(async () => {
+  await apps.close();
+  server.close();
+});
+
+interface Ran {
+  readonly code: number;
+  readonly out: string;
+}
+
+/**
+ * Runs the command line in this process.
+ * @param until the output that ends a command which runs on
+ */
+async function run(args: readonly string[], { isTTY = true, until = '' } = {}): Promise<Ran> {
+  const end = new AbortController();
+  let out = '';
+  const stream = new Writable({
+    write(chunk, _encoding, done) {
+      out += String(chunk);
+      if (until !== '' && out.includes(until)) end.abort();
+      done();
+    },
+  });
+  const stdout = Object.assign(stream, { isTTY }) as unknown as NodeJS.WriteStream;
+  const env = { NO_COLOR: '1' };
+  try {
+    let code = 0;
+    const world = { stdout, stderr: stdout, env, ended: () => end.signal, onFinding: () => (code = 1) };
+    await makeProgram(world).parseAsync(['--url', url, ...args], { from: 'user' });
+    return { code, out };
+  } catch (error) {
+    if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : 2, out: out + error.message };
+    throw error;
+  }
+}
+
+const register = (serviceName: string, instanceId: string, more: Partial<ServiceRegistration> = {}): Promise<unknown> =>
+  registry.register({ serviceName, instanceId, host: '127.0.0.1', port, ...more }, { heartbeat: 'manual' });
+
+const unhealthy = (serviceName: string, instanceId: string, reason: string): Promise<boolean> =>
+  registry.setStatus({ serviceName, instanceId }, 'unhealthy', { checkedAt: Date.now(), reason });
+
+/** Ends with five failures in a row, so with an open circuit. */
+async function failFiveTimes(serviceName: string): Promise<void> {
+  const calls = app.get(ServiceCommunicator);
+  for (let call = 0; call < 5; call++) {
+    await calls.callService(serviceName, { path: '/', method: 'POST' }).catch(() => undefined);
+  }
+}
+
+describe('nest-service-discovery', () => {
+  it('shows services and instances as tables on a terminal', async () => {
+    await register('users', 'users-1', { version: '1.2.0', tags: ['api'] });
+    await register('users', 'users-2', { version: '1.3.0' });
+    const services = await run(['services']);
+    expect(services.out).toMatch(/^SERVICE +STATUS +HEALTHY +VERSIONS +TAGS +ADDRESS\n/);
+    expect(services.out).toMatch(/^users +unknown +0\/2 +1\.2\.0, 1\.3\.0 +api +http:/m);
+    const { out } = await run(['instances', 'users']);
+    expect(
+      out
+        .split('\n')
+        .slice(1, 3)
+        .map((line) => line.split(/ +/)[1]),
+    ).toEqual(['users-1', 'users-2']);
+    expect((await run(['services', '--tag', 'web'])).out).toContain('No service matches.');
+  });
+
+  it('prints JSON where the output is no terminal, and with --json', async () => {
+    await register('users', 'users-1');
+    for (const [args, world] of [
+      [['services'], { isTTY: false }],
+      [['services', '--json'], { isTTY: true }],
+    ] as const) {
+      const { services } = JSON.parse((await run(args, world)).out) as { services: { service_name: string }[] };
+      expect(services.map(({ service_name: name }) => name)).toEqual(['users']);
+    }
+    expect((await run(['services', '--no-json'], { isTTY: false })).out).toMatch(/^SERVICE /);
+  });
+
+  it('keeps escape sequences in names of versions and reasons off the terminal', async () => {
+    await register('users', 'users-1', { metadata: {} });
+    await unhealthy('users', 'users-1', '\u001b[2Jgone');
+    const { out } = await run(['instances', 'users']);
+    expect(out).toContain('gone');
+    expect(out).not.toContain('\u001b');
+  });
+
+  it('takes an instance out of traffic and back, with a reason', async () => {
+    await register('users', 'users-1');
+    const { out } = await run(['maintenance', 'users', 'users-1', '--reason', 'new disk']);
+    expect(out).toContain('users/users-1 is maintenance\nUndo: nest-service-discovery up users users-1');
+    expect((await run(['instances'])).out).toContain('new disk');
+    await run(['up', 'users', 'users-1']);
+    expect(registry.getInstance({ serviceName: 'users', instanceId: 'users-1' })?.operatorStatus).toBe('up');
+  });
+
+  it('finds something wrong with exit code 1', async () => {
+    expect((await run(['status'])).code).toBe(0);
+    await register('users', 'users-1');
+    await unhealthy('users', 'users-1', 'status 404 at /health');
+    const { code, out } = await run(['status']);
+    expect(code).toBe(1);
+    expect(out).toContain('1 unhealthy');
+    expect((await run(['services', '--failing'])).out).toContain('users');
+  });
+
+  it('sets a circuit and shows it', async () => {
+    await register('users', 'users-1');
+    await failFiveTimes('users');
+    expect(await run(['circuits', 'users', 'users-1', '--set', 'isolated'])).toMatchObject({ code: 0 });
+    const { code, out } = await run(['circuits', 'users']);
+    expect({ code, isolated: /users-1 +isolated/.test(out) }).toEqual({ code: 1, isolated: true });
+    await run(['circuits', 'users', 'users-1', '--set', 'automatic']);
+  });
+
+  it('prints events until it is ended', async () => {
+    const watching = run(['watch', '--json'], { until: '"instance_id":"users-1"' });
+    // Again and again, since the stream may open after the first one.
+    const again = setInterval(() => void register('users', 'users-1'), 20);
+    const { out } = await watching;
+    clearInterval(again);
+    for (const line of out.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('type');
+  });
+
+  it('completes commands and flags', async () => {
+    const { out } = await run(['completion', 'bash']);
+    expect(out).toMatch(/"doctor"\) words="[^"]*--problem/);
+    expect(out).toMatch(/""\) words="[^"]*services/);
+    expect((await run(['completion', 'fish'])).out).toContain('-l problem');
+  });
+
+  it.each([
+    [['services', '--bogus'], "unknown option '--bogus'"],
+    [['drain', 'users'], "missing required argument 'instance'"],
+    [['doctor', 'users', '--problem', 'luck'], 'Allowed choices are discovery, health, circuit, balancing'],
+    [['registry', '--port', '65536'], 'expected a number from 0 to 65535'],
+  ])('refuses %j', async (args, message) => {
+    const { code, out } = await run(args);
+    expect(code).toBe(2);
+    expect(out).toContain(message);
+  });
+});
+
+describe('nest-service-discovery doctor', () => {
+  interface Diagnosis {
+    readonly cause: { readonly problem: string; readonly found: string; readonly command: string | null } | null;
+  }
+
+  async function diagnose(...args: string[]): Promise<Diagnosis & { code: number }> {
+    const { code, out } = await run(['doctor', 'users', '--json', ...args]);
+    return { code, ...(JSON.parse(out) as Diagnosis) };
+  }
+
+  /** Two healthy instances. */
+  async function registerTwo(): Promise<void> {
+    for (const instanceId of ['users-1', 'users-2']) {
+      await register('users', instanceId);
+      await registry.setStatus({ serviceName: 'users', instanceId }, 'healthy', { checkedAt: Date.now() });
+    }
+  }
+
+  it('finds nothing wrong where nothing is', async () => {
+    await registerTwo();
+    expect(await diagnose()).toMatchObject({ code: 0, cause: null });
+    const { out } = await run(['doctor', 'users']);
+    expect(out).toContain('Nothing is wrong with users');
+    expect(out).not.toContain('!!');
+  });
+
+  const plant: readonly (readonly [string, string, string, readonly string[], () => Promise<unknown>])[] = [
+    ['a name that is nearly the same', 'discovery', 'user', [], () => register('user', 'user-1')],
+    ['an empty registry', 'discovery', 'no service at all', [], () => Promise.resolve()],
+    [
+      'no version that matches',
+      'discovery',
+      'users-1',
+      ['--version', '^2'],
+      () => register('users', 'users-1', { version: '1.0.0' }),
+    ],
+    [
+      'maintenance',
+      'discovery',
+      'users-1',
+      [],
+      async () => {
+        await register('users', 'users-1');
+        await registry.setStatus({ serviceName: 'users', instanceId: 'users-1' }, 'maintenance');
+      },
+    ],
+    [
+      'a health check of a route that is not there',
+      'health',
+      'status 404',
+      [],
+      async () => {
+        await registerTwo();
+        await unhealthy('users', 'users-2', 'status 404 at /health');
+      },
+    ],
+    [
+      'a guard before the health check',
+      'health',
+      'status 401',
+      [],
+      async () => {
+        await registerTwo();
+        await unhealthy('users', 'users-2', 'status 401 at /health');
+      },
+    ],
+    [
+      'no process at the port',
+      'health',
+      'connection refused',
+      [],
+      async () => {
+        await registerTwo();
+        await unhealthy('users', 'users-2', 'connection refused');
+      },
+    ],
+    [
+      'an isolated circuit',
+      'circuit',
+      'isolated',
+      [],
+      async () => {
+        await registerTwo();
+        app.get(ServiceCommunicator).forceCircuit('users', 'users-1', 'isolated');
+      },
+    ],
+    [
+      'a route that fails while checks pass',
+      'circuit',
+      'open after 5 failures',
+      [],
+      async () => {
+        await register('users', 'users-1');
+        status = 500;
+        await failFiveTimes('users');
+        await registry.setStatus({ serviceName: 'users', instanceId: 'users-1' }, 'healthy', { checkedAt: Date.now() });
+      },
+    ],
+    [
+      'an instance that cannot be reached',
+      'circuit',
+      'open after 5 failures',
+      ['--problem', 'circuit'],
+      async () => {
+        await register('users', 'users-1', { port: 1 });
+        await failFiveTimes('users');
+      },
+    ],
+    [
+      'one instance alone',
+      'balancing',
+      'one instance takes all calls',
+      ['--problem', 'balancing'],
+      () => register('users', 'users-1'),
+    ],
+    [
+      'different weights',
+      'balancing',
+      'users-2: 10',
+      ['--problem', 'balancing'],
+      async () => {
+        await registerTwo();
+        await register('users', 'users-2', { weight: 10 });
+        await registry.setStatus({ serviceName: 'users', instanceId: 'users-2' }, 'healthy', { checkedAt: Date.now() });
+      },
+    ],
+    [
+      'an instance that was never checked',
+      'balancing',
+      'users-3',
+      ['--problem', 'balancing'],
+      async () => {
+        await registerTwo();
+        await register('users', 'users-3');
+      },
+    ],
+  ];
+
+  it.each(plant)('finds %s', async (_what, problem, found, args, setUp) => {
+    await setUp();
+    const { code, cause } = await diagnose(...args);
+    expect({ code, problem: cause?.problem }).toEqual({ code: 1, problem });
+    expect(cause?.found).toContain(found);
+  });
+
+  it('names the command that mends it', async () => {
+    await register('users', 'users-1');
+    await registry.setStatus({ serviceName: 'users', instanceId: 'users-1' }, 'maintenance');
+    expect((await diagnose()).cause?.command).toBe('nest-service-discovery up users users-1');
+    const { out } = await run(['doctor', 'users']);
+    expect(out).toMatch(/Cause: .*users-1.*\n.*\nCure: .*\n {2}nest-service-discovery up users users-1\n/);
+  });
+});
