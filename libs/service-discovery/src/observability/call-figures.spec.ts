@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { type Clock } from '../common/index.js';
 import { ManualClock } from '../testing/index.js';
 import { CallFigures, noFigures } from './call-figures.js';
 import { EventBus } from './event-bus.js';
@@ -52,6 +53,22 @@ describe('CallFigures', () => {
     expect(clock.pendingTimers).toBe(1);
     clock.advance(10_000);
     expect(clock.pendingTimers).toBe(0);
+  });
+
+  it('ends a step also where its timer fires before the wall clock reaches the end', () => {
+    const hasty: Clock = {
+      now: () => clock.now(),
+      epoch: () => clock.epoch(),
+      setTimer: (fn, ms) => clock.setTimer(fn, Math.max(1, ms - 1)),
+    };
+    const steps: number[] = [];
+    const early = new CallFigures(bus, () => 'orders', hasty);
+    early.onStep((step) => steps.push(step));
+    for (let step = 0; step < 3; step++) {
+      call('users');
+      clock.advance(10_000);
+    }
+    expect(steps).toEqual([0, 1, 2].map((step) => START / 10_000 + step));
   });
 
   it('shows the last minute with the present step', () => {

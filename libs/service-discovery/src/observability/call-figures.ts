@@ -262,7 +262,7 @@ export class CallFigures {
     const known = this.present.get(service);
     if (known) return known;
     if (code === 'SERVICE_NOT_FOUND' || this.present.size >= MAX_CALLEES) return undefined;
-    if (!this.timer) this.beginStep();
+    if (this.present.size === 0) this.beginStep();
     const figures = noFigures();
     this.present.set(service, figures);
     return figures;
@@ -271,8 +271,21 @@ export class CallFigures {
   /** A timer for each step with calls, none for a process at rest. */
   private beginStep(): void {
     this.presentStep = this.stepNow();
-    const restMs = (this.presentStep + 1) * STEP_MS - this.clock.epoch();
-    this.timer = this.clock.setTimer(() => this.endStep(), restMs, { keepAlive: false });
+    this.arm();
+  }
+
+  private arm(): void {
+    const restMs = Math.max(1, (this.presentStep + 1) * STEP_MS - this.clock.epoch());
+    this.timer = this.clock.setTimer(
+      () => {
+        this.timer = undefined;
+        this.endStep();
+        // A timer may fire a moment before the wall clock says so.
+        if (this.present.size > 0) this.arm();
+      },
+      restMs,
+      { keepAlive: false },
+    );
   }
 
   private endStep(): void {
