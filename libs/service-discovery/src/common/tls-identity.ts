@@ -2,7 +2,7 @@ import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import { describeValue } from './errors.js';
 
 /** The code of the error for a certificate that belongs to someone else. */
-export const OTHER_IDENTITY = 'ERR_TLS_CERT_IDENTITY';
+const OTHER_IDENTITY = 'ERR_TLS_CERT_IDENTITY';
 
 /** Stands for the name of the service that is connected to. */
 const SERVICE = '{service}';
