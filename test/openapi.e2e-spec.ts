@@ -11,9 +11,8 @@ import {
 } from 'nest-service-discovery';
 import 'reflect-metadata';
 import { CircuitDto } from '../libs/service-discovery/src/nest/rest/dto/circuit.dto.js';
-import { DiscoverQuery } from '../libs/service-discovery/src/nest/rest/dto/discover.query.js';
-import { ExplainQuery } from '../libs/service-discovery/src/nest/rest/dto/explain.query.js';
-import { HealthQuery } from '../libs/service-discovery/src/nest/rest/dto/health.query.js';
+import { DiscoverQuery, ExplainQuery } from '../libs/service-discovery/src/nest/rest/dto/criteria.query.js';
+import { HealthQuery } from '../libs/service-discovery/src/nest/rest/dto/list.query.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from '../libs/service-discovery/src/nest/rest/dto/lease.dto.js';
 import { RegisterServiceDto } from '../libs/service-discovery/src/nest/rest/dto/register-service.dto.js';
 import { loadClassValidator } from '../libs/service-discovery/src/nest/rest/dto/rule.js';

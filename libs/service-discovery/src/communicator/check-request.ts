@@ -1,9 +1,8 @@
 import { type SelectionCriteria } from '../balancing/index.js';
 import { invalidRequest, isSignal, KnownNames } from '../common/index.js';
 import { assertServiceName } from '../model/index.js';
-import { kindOf, reject } from './invalid-request.js';
 import { COMMUNICATOR_OPTIONS } from './options/index.js';
-import { type ServiceCallRequest } from './request.js';
+import { kindOf, reject, type ServiceCallRequest } from './request.js';
 
 const FIELDS: Readonly<Record<keyof ServiceCallRequest, true>> = {
   method: true,

@@ -3,7 +3,6 @@ import { type EventSink, type InstanceKey, type Tier } from '../model/index.js';
 import { CallEngine, type CallTerms, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
 import { checkCall } from './check-request.js';
-import { kindOf } from './invalid-request.js';
 import { callWithFallback, type FallbackRequest, type FallbackResult } from './fallback-call.js';
 import {
   type CallSettings,
@@ -23,8 +22,8 @@ import {
   resolvePatterns,
 } from './patterns.js';
 import { readJson } from './read-json.js';
-import { asPlainObject, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
-import { rejected } from './call/rejected.js';
+import { asPlainObject, kindOf, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+import { rejected } from './call/run-call.js';
 import { type CallStageDescription } from './call/stage.js';
 import { timesFor } from './call-times.js';
 import { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';

@@ -2,8 +2,7 @@ import { types } from 'node:util';
 import { joinSignals, type JoinedSignal, messageOf, OptionValidator, throwIfAborted } from '../common/index.js';
 import { assertServiceName } from '../model/index.js';
 import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
-import { kindOf, reject } from './invalid-request.js';
-import { type ServiceCallRequest } from './request.js';
+import { kindOf, reject, type ServiceCallRequest } from './request.js';
 
 /** One of several calls. */
 export interface ParallelCall extends ServiceCallRequest {

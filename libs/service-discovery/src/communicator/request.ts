@@ -1,3 +1,4 @@
+import { findCriteriaProblems, type SelectionCriteria } from '../balancing/index.js';
 import {
   type Cancellation,
   type Duration,
@@ -6,9 +7,8 @@ import {
   messageOf,
   namesInConnection,
 } from '../common/index.js';
-import { findCriteriaProblems, type SelectionCriteria } from '../balancing/index.js';
-import { isIdempotentMethod } from '../resilience/index.js';
 import { type ServiceInstance } from '../model/index.js';
+import { isIdempotentMethod } from '../resilience/index.js';
 import {
   headerFault,
   type HttpMethod,
@@ -19,7 +19,6 @@ import {
   type ServiceRequest,
   type ServiceResponse,
 } from '../transport/index.js';
-import { kindOf, reject } from './invalid-request.js';
 
 /** A request to a service. Undefined fields count as absent. */
 export interface ServiceCallRequest {
@@ -189,4 +188,15 @@ function prepareHeaders(
   }
   if (connection !== undefined) for (const name of namesInConnection(connection)) delete prepared[name];
   return prepared;
+}
+
+/** @throws ServiceDiscoveryError `INVALID_REQUEST` */
+export function reject(service: string | undefined, field: string, value: unknown, expected: string): never {
+  throw invalidRequest([{ path: field, value, expected }], service);
+}
+
+/** The type of a value, for error messages about values that may contain secrets. */
+export function kindOf(value: unknown): unknown {
+  const isPlain = typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined;
+  return isPlain ? value : Object.prototype.toString.call(value);
 }

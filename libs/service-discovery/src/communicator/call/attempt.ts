@@ -9,23 +9,25 @@ import {
 import { type ServiceInstance } from '../../model/index.js';
 import {
   CancelScope,
+  classifyError,
+  classifyStatus,
   DEFAULT_IGNORED_STATUSES,
+  DEFAULT_RETRYABLE_STATUSES,
   type EndedAttempt,
   includesStatus,
   reasonOf,
+  type ResolvedRetryOptions,
   type TimeLimit,
 } from '../../resilience/index.js';
 import { type ServiceRequest, type ServiceResponse } from '../../transport/index.js';
 import { type AttemptSpan } from '../call-tracer.js';
+import { CallResponse, discard, followCaller } from './call-response.js';
 import { type Call } from './call.js';
-import { CallResponse } from './call-response.js';
-import { classifyOutcome } from './classify-outcome.js';
 import { requestOf } from './deadline-header.js';
 import { withDoubt } from './doubtful-address.js';
 import { type Target } from './pick-target.js';
-import { discard, followCaller } from './response-stream.js';
 import { anotherCanBeTried, halfTimeOf } from './room-for-another.js';
-import { wasRushed } from './rushed.js';
+import { wasRushed } from './call-scope.js';
 
 /** Sends one request to one instance. */
 export interface Sender {
@@ -253,4 +255,11 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
 /** Lets callers skip an `await`, and with it a microtask, for plain values. */
 function isPromise<T>(value: Promise<T> | T): value is Promise<T> {
   return typeof (value as Partial<Promise<T>> | undefined | null)?.then === 'function';
+}
+
+/** Classifies the outcome of an attempt, using the retryable statuses of the retry options. */
+export function classifyOutcome(outcome: Outcome, retry: ResolvedRetryOptions | null): OutcomeClass {
+  const statuses = retry?.retryableStatuses ?? DEFAULT_RETRYABLE_STATUSES;
+  if (outcome.kind === 'response') return classifyStatus(outcome.status, statuses);
+  return outcome.abandoned ? 'ignored' : classifyError(outcome.error, statuses);
 }

@@ -1,4 +1,4 @@
-import { type Clock, type Random, type TimerWheel } from '../../common/index.js';
+import { type Clock, type Random, ServiceDiscoveryError, type TimerWheel } from '../../common/index.js';
 import { type EventSink, type ServiceInstance } from '../../model/index.js';
 import { type CallTracer } from '../call-tracer.js';
 import { type NearNames } from '../near-names.js';
@@ -21,4 +21,10 @@ export interface CallDependencies {
   readonly nearNames: NearNames;
   /** Why the address of an instance may lead elsewhere; undefined: nothing suggests so. */
   readonly addressDoubt: ((instance: ServiceInstance) => string | undefined) | undefined;
+}
+
+/** The error of a call that is ended by shutdown. */
+export function closedError(service: string, cause?: unknown): ServiceDiscoveryError {
+  const message = 'The communicator is closed: the application shuts down';
+  return new ServiceDiscoveryError('ABORTED', message, { service, cause });
 }

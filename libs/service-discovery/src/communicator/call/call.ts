@@ -24,11 +24,9 @@ import { type ChannelView } from '../channel/channel-view.js';
 import { type CallTimes } from '../options/index.js';
 import { type PreparedRequest, type ServiceCallRequest, type ServiceCallResponse } from '../request.js';
 import { buffer, type BufferedResponse, isShareable, keyOfRequest, replay } from './buffered-response.js';
-import { type CallDependencies } from './call-dependencies.js';
-import { type CallScope, SharedScope } from './call-scope.js';
-import { closedError } from './closed-error.js';
+import { type CallDependencies, closedError } from './call-dependencies.js';
+import { type CallScope, SharedScope, wasRushed } from './call-scope.js';
 import { givenDeadline } from './deadline-header.js';
-import { wasRushed } from './rushed.js';
 
 /**
  * Turns the response into the value that the caller asked for. Runs inside the attempt, so its failures and its time

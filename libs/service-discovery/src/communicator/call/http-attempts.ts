@@ -8,9 +8,8 @@ import {
   reasonOf,
 } from '../../resilience/index.js';
 import { type AttemptSpan } from '../call-tracer.js';
-import { Attempt, type Sender } from './attempt.js';
+import { Attempt, classifyOutcome, type Sender } from './attempt.js';
 import { type Call } from './call.js';
-import { classifyOutcome } from './classify-outcome.js';
 import { pickContextOf } from './pick-context.js';
 import { pickTarget, type Target } from './pick-target.js';
 

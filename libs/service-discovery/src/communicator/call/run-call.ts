@@ -2,7 +2,6 @@ import { nameOfRequest, ServiceDiscoveryError } from '../../common/index.js';
 import { addressOf } from '../../model/index.js';
 import { type Next } from '../../resilience/index.js';
 import { type Call } from './call.js';
-import { rejected } from './rejected.js';
 
 /**
  * Runs a call through its stages and reports the outcome.
@@ -50,4 +49,9 @@ function report<T>(call: Call<T>, error: unknown, ok: boolean): void {
 function codeOf(error: unknown, isAborted: boolean | undefined): string | undefined {
   if (error instanceof ServiceDiscoveryError) return error.code;
   return isAborted ? 'ABORTED' : undefined;
+}
+
+/** Reports an error from before the call began as a rejected promise, like any other. */
+export async function rejected(error: unknown): Promise<never> {
+  throw error;
 }

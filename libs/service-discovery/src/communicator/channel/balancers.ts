@@ -8,7 +8,7 @@ import {
   type PickContext,
 } from '../../balancing/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { keyOfSettings } from './settings-key.js';
+import { keyOfSettings } from './shared-policies.js';
 
 /** Differs from every list, even from an empty one. */
 const NOT_FED: readonly ServiceInstance[] = [];

@@ -1,9 +1,8 @@
 import { type OutcomeClass } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { type CircuitPermit, type OutlierDetector } from '../../resilience/index.js';
-import { type BreakerDeps, Breakers } from './breakers.js';
+import { type BreakerDeps, Breakers, OpenCircuits } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
-import { OpenCircuits } from './open-circuits.js';
 
 /** State of one instance. */
 export interface InstanceState {

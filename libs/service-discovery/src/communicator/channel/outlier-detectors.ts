@@ -7,7 +7,7 @@ import {
 } from '../../resilience/index.js';
 import { type BreakerDeps } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
-import { keyOfSettings } from './settings-key.js';
+import { keyOfSettings } from './shared-policies.js';
 
 /** An ejected instance, and why. */
 export interface EjectionView extends OutlierView {

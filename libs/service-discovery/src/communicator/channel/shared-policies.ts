@@ -1,5 +1,3 @@
-import { keyOfSettings } from './settings-key.js';
-
 /** Policies for the calls of one service, shared by all communicators with equal settings for them. */
 export class SharedPolicies {
   private readonly known = new Map<string, object>();
@@ -16,4 +14,17 @@ export class SharedPolicies {
     if (!policy) this.known.set(name, (policy = create()));
     return policy;
   }
+}
+
+/**
+ * A string that is equal for equal settings, so that callers with equal settings can share state; undefined if they
+ * contain values without such a form, such as functions.
+ */
+export function keyOfSettings(settings: unknown): string | undefined {
+  let isTellable = true;
+  const key = JSON.stringify(settings, (_, value: unknown) => {
+    if (typeof value === 'function' || typeof value === 'symbol' || value instanceof RegExp) isTellable = false;
+    return value === Number.POSITIVE_INFINITY ? 'Infinity' : value;
+  });
+  return isTellable ? key : undefined;
 }

@@ -16,7 +16,7 @@ import { ALLOWED_HOSTS } from '../../model/index.js';
 import { isMountPath, MOUNT_PATH } from '../../store/index.js';
 import { DECORATORS } from '../route-decorators.js';
 import { type AccessRule, findAccessProblems } from './access/access-rules.js';
-import { JWT_OPTIONS, type JwtOptions, type ResolvedJwtOptions } from './access/jwt-options.js';
+import { JWT_OPTIONS, type JwtOptions, type ResolvedJwtOptions } from './access/jwt-verifier.js';
 import { type Authorize } from './access/request-access.js';
 import { API_LIMIT_OPTIONS, type ApiLimitOptions, type ResolvedApiLimitOptions } from './limits/limit-options.js';
 

@@ -13,7 +13,7 @@ import { ServiceRegistry } from '../../registry/index.js';
 import { accessOf, ApiGuard } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type CircuitDto } from './dto/circuit.dto.js';
-import { type ExplainQuery, toRequest } from './dto/explain.query.js';
+import { type ExplainQuery, toRequest } from './dto/criteria.query.js';
 import { RestErrorFilter } from './error-filter.js';
 import { CircuitBody, ExplainParams } from './params.js';
 import { Reply } from './reply.js';

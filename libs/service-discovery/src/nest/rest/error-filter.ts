@@ -2,8 +2,14 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, Inject, Injectable, Lo
 import { HttpAdapterHost } from '@nestjs/core';
 import { ServiceRegistry } from '../../registry/index.js';
 import { AccessError, wasAsked } from './access/index.js';
-import { ageHeader } from './age.js';
-import { type ErrorBody, INTERNAL_ERROR_BODY, type RestErrorCode, toErrorBody, toRefusalBody } from './rest-error.js';
+import {
+  ageHeader,
+  type ErrorBody,
+  INTERNAL_ERROR_BODY,
+  type RestErrorCode,
+  toErrorBody,
+  toRefusalBody,
+} from './rest-error.js';
 
 /** What is said of the services by what was known last. */
 const KNOWN_LAST: ReadonlySet<RestErrorCode> = new Set([

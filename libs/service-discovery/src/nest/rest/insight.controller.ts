@@ -17,7 +17,7 @@ import { ServiceRegistry } from '../../registry/index.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { JOURNAL_WRITER, OPTIONS_IN_FORCE } from '../tokens.js';
 import { accessOf, ApiGuard, Needs, type RequestAccess, Restricted } from './access/index.js';
-import { ageHeader } from './age.js';
+import { ageHeader } from './rest-error.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type CallsQuery, type JournalPageQuery, toJournalQuery, toMinutes } from './dto/insight.query.js';
 import { RestErrorFilter } from './error-filter.js';

@@ -1,12 +1,10 @@
 import { BodyPipe, QueryPipe, RawBody, RawQuery } from './dto-pipe.js';
 import { CallsQuery, JournalPageQuery } from './dto/insight.query.js';
 import { CircuitDto } from './dto/circuit.dto.js';
-import { DiscoverQuery } from './dto/discover.query.js';
-import { ExplainQuery } from './dto/explain.query.js';
-import { HealthQuery } from './dto/health.query.js';
+import { DiscoverQuery, ExplainQuery } from './dto/criteria.query.js';
 import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js';
 import { HealthDto, StatusDto } from './dto/status.dto.js';
-import { ListQuery } from './dto/list.query.js';
+import { HealthQuery, ListQuery } from './dto/list.query.js';
 import { ReportDto } from './dto/report.dto.js';
 import { WatchDto, WatchQuery } from './dto/watch.query.js';
 import { RawRegistration, RegistrationPipe } from './registration-pipe.js';

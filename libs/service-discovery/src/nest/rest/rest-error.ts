@@ -1,6 +1,7 @@
 import { HttpException } from '@nestjs/common';
 import { type ErrorCode, type Problem, ServiceDiscoveryError } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
+import { type ServiceRegistry } from '../../registry/index.js';
 import { AccessError, KeysUnavailableError } from './access/index.js';
 
 /** Codes that only HTTP knows, beside those of the library. */
@@ -209,4 +210,9 @@ function brief(value: unknown): unknown {
   if (typeof value === 'string') return value.length > 80 ? `${value.slice(0, 77)}...` : value;
   if (Array.isArray(value)) return `[list of ${value.length}]`;
   return typeof value === 'object' && value !== null ? '[object]' : value;
+}
+
+/** While the registry is away, what is answered is that old, as a cache would say it (RFC 9111, section 5.1). */
+export function ageHeader(registry: Pick<ServiceRegistry, 'snapshot' | 'ageMs'>): Readonly<Record<string, string>> {
+  return registry.snapshot.connected ? {} : { age: String(Math.floor(registry.ageMs() / 1_000)) };
 }

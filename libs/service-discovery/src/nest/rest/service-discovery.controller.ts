@@ -32,14 +32,11 @@ import { LeaseChoice } from '../lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
-import { ageHeader } from './age.js';
 import { accessOf, ApiGuard, Needs, OwnedInstances } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
-import { toCriteria } from './dto/criteria.query.js';
-import { type DiscoverQuery } from './dto/discover.query.js';
-import { type HealthQuery, toSelection } from './dto/health.query.js';
+import { type DiscoverQuery, toCriteria } from './dto/criteria.query.js';
 import { type DeregisterQuery, type HeartbeatDto } from './dto/lease.dto.js';
-import { type ListQuery, toPage } from './dto/list.query.js';
+import { type HealthQuery, type ListQuery, toPage, toSelection } from './dto/list.query.js';
 import { type RegisterServiceDto, toRegistration } from './dto/register-service.dto.js';
 import { type StatusDto } from './dto/status.dto.js';
 import { RestErrorFilter } from './error-filter.js';
@@ -56,7 +53,7 @@ import {
 import { type Page, pageOf } from './paging.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
-import { InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
+import { ageHeader, InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
 import {
   findListed,
   healthWithoutData,

@@ -4,14 +4,12 @@ import { type ApiRefusalReason, type ApiRight, isServiceName } from '../../../mo
 import { EventBus } from '../../../observability/index.js';
 import { CLOCK } from '../../tokens.js';
 import { API_OPTIONS, type ApiOptions } from '../api-options.js';
-import { AccessError } from './access-error.js';
 import { type Caller } from './caller.js';
 import { Callers, type Identified, type Shown } from './callers.js';
-import { JWT_OPTIONS } from './jwt-options.js';
-import { JwtVerifier } from './jwt-verifier.js';
+import { JWT_OPTIONS, JwtVerifier } from './jwt-verifier.js';
 import { type PeerRequest } from './local-request.js';
 import { type Refusal, RequestAccess } from './request-access.js';
-import { Rights } from './rights.js';
+import { AccessError, Rights } from './rights.js';
 
 /** Finds out who sends a request and what it may do, and reports what is refused. One for all controllers. */
 @Injectable()

@@ -12,14 +12,12 @@ import { InvalidConfigurationError } from '../../../common/index.js';
 import { type ApiRefusalReason } from '../../../model/index.js';
 import { API_OPTIONS, type ApiOptions } from '../api-options.js';
 import { restoreHeaders } from '../request-body.js';
-import { AccessError } from './access-error.js';
 import { ApiAccess } from './api-access.js';
 import { type Caller, GUARD_CALLER, LOCAL_CALLER } from './caller.js';
 import { type Identified, type InvalidCredential } from './callers.js';
 import { findRemoteSign, type PeerRequest } from './local-request.js';
 import { type RequestAccess, setAccess } from './request-access.js';
-import { Rights } from './rights.js';
-import { isOpenRead, rightOf, type RouteRight } from './route-right.js';
+import { AccessError, isOpenRead, rightOf, Rights, type RouteRight } from './rights.js';
 
 type ApiRequest = PeerRequest & {
   readonly method: string;

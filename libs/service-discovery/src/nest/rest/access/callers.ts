@@ -1,11 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readTokens } from '../../../common/index.js';
+import { type PeerCertificate } from 'node:tls';
+import { readTokens, spiffeIdOf } from '../../../common/index.js';
 import { type AccessRule, type JwtAccess, type TokenAccess } from './access-rules.js';
-import { type Caller, SHARED_TOKEN_CALLER } from './caller.js';
-import { hasAttributes, readClientCertificate } from './client-certificate.js';
+import { type Caller, matches, SHARED_TOKEN_CALLER } from './caller.js';
 import { InvalidJwtError, isJwt, type JwtClaims, type JwtVerifier } from './jwt-verifier.js';
 import { type PeerRequest } from './local-request.js';
-import { matches } from './pattern.js';
 import { Rights } from './rights.js';
 import { bearerOf, SharedToken } from './shared-token.js';
 
@@ -141,4 +140,45 @@ function isTokenRule(rule: AccessRule): rule is TokenAccess {
 /** Tells tokens apart, and says nothing of them: they are long and random. */
 function shortHash(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 12);
+}
+
+/** The identity in a client certificate. */
+interface CertificateIdentity {
+  /** The SPIFFE ID, else the subject: `subject:CN=orders,O=shop`. */
+  readonly id: string;
+  /** Undefined without one, and where there is another URI beside it. */
+  readonly spiffe: string | undefined;
+  readonly subject: Readonly<Record<string, unknown>>;
+}
+
+/** What the TLS socket of a request adds to a plain one. */
+interface TlsSocketLike {
+  readonly authorized?: boolean;
+  getPeerCertificate?(): Partial<PeerCertificate>;
+}
+
+/** The identity in a request's client certificate; undefined unless an authority that the TLS server trusts has issued it. */
+function readClientCertificate({ socket }: PeerRequest): CertificateIdentity | undefined {
+  const tls = socket as TlsSocketLike | undefined;
+  if (tls?.authorized !== true) return undefined;
+  const { subject, subjectaltname } = tls.getPeerCertificate?.() ?? {};
+  if (!subject) return undefined;
+  const spiffe = spiffeIdOf({ subjectaltname });
+  return { id: spiffe ?? subjectId(subject), spiffe, subject };
+}
+
+/** Whether a subject has all attributes that a rule names. */
+function hasAttributes(subject: CertificateIdentity['subject'], wanted: Readonly<Record<string, string>>): boolean {
+  return Object.entries(wanted).every(([name, pattern]) => {
+    const value = Object.hasOwn(subject, name) ? subject[name] : undefined;
+    return [value].flat().some((one) => typeof one === 'string' && matches(pattern, one));
+  });
+}
+
+/** Values are escaped, so that one attribute cannot pass for several. */
+function subjectId(subject: object): string {
+  const attributes = Object.entries(subject).flatMap(([name, value]: [string, unknown]) =>
+    [value].flat().map((one) => `${name}=${encodeURIComponent(String(one))}`),
+  );
+  return `subject:${attributes.join(',')}`;
 }

@@ -1,6 +1,15 @@
-import type * as Jose from 'jose' with { 'resolution-mode': 'import' };
-import { type Clock, messageOf } from '../../../common/index.js';
-import { type ResolvedJwtOptions } from './jwt-options.js';
+import type * as Jose from 'jose';
+import {
+  type Clock,
+  custom,
+  type GivenOptionsOf,
+  messageOf,
+  OptionGroup,
+  required,
+  type ResolvedOf,
+  text,
+} from '../../../common/index.js';
+import { isLoopbackHost } from '../../../model/index.js';
 import { type FindKey, KeySet, KeysUnavailableError } from './key-set.js';
 
 /** How far the clocks of issuer and registry may differ, in seconds. */
@@ -61,4 +70,51 @@ export class JwtVerifier {
       return (await this.keys.current(true))(...token);
     }
   }
+}
+
+/** Signatures by a private key, which the registry cannot make itself. */
+const ALGORITHMS = [
+  ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
+  ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
+];
+
+export const JWT_OPTIONS = new OptionGroup('api.jwt', {
+  /** The issuer's public keys: the `https:` URL of a JWK set, `http:` on this machine only, or the path of a file. */
+  jwks: required<string>({
+    range: 'a URL or a path',
+    read: (value, path, check) => {
+      if (!isKeySource(value))
+        check.problem(path, value, "an https: URL of the issuer's JWK set, or the path of a file");
+      return value as string;
+    },
+  }),
+  /** Whose tokens are valid: their `iss`. */
+  issuer: text('a text'),
+  /** The audience that they have to be issued for: their `aud`. */
+  audience: text('a text'),
+  /** The signatures that are valid, by the names of `alg`. */
+  algorithms: custom<readonly string[]>({
+    default: ['RS256', 'PS256', 'ES256', 'EdDSA'],
+    range: ALGORITHMS.map((name) => `\`${name}\``).join(', '),
+    read: (value, path, check) => {
+      const areKnown =
+        Array.isArray(value) && value.length > 0 && value.every((one) => ALGORITHMS.includes(one as string));
+      if (!areKnown) check.problem(path, value, `a list of ${ALGORITHMS.join(', ')}`);
+      return value as readonly string[];
+    },
+  }),
+});
+
+/** Which JSON web tokens are valid. */
+export interface JwtOptions extends GivenOptionsOf<typeof JWT_OPTIONS> {}
+
+export type ResolvedJwtOptions = ResolvedOf<typeof JWT_OPTIONS>;
+
+/** Keys that come in clear text over a network may be forged. */
+function isKeySource(value: unknown): boolean {
+  if (typeof value !== 'string' || value === '') return false;
+  if (!/^https?:/i.test(value)) return true;
+  if (!URL.canParse(value)) return false;
+  const { protocol, hostname } = new URL(value);
+  return protocol === 'https:' || isLoopbackHost(hostname);
 }

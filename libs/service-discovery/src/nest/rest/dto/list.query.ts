@@ -1,3 +1,5 @@
+import { type HealthSelection } from '../../../health/index.js';
+import { isServiceName, type Tier } from '../../../model/index.js';
 import { type Page } from '../paging.js';
 import { isText, Rule } from './rule.js';
 
@@ -20,4 +22,20 @@ export class ListQuery {
 /** @param pageSize how many instances a page shows at most */
 export function toPage({ limit, after }: ListQuery, pageSize: number): Page {
   return { limit: Math.min(limit === undefined ? DEFAULT_LIMIT : Number(limit), pageSize), after };
+}
+
+/** The query of `GET /health/aggregated`: which services it is about; see {@link HealthSelection}. */
+export class HealthQuery extends ListQuery {
+  @Rule('the name of a service; repeat the parameter for more', (value) => [value].flat().every(isServiceName))
+  service?: string | string[];
+
+  @Rule('a tag of 1 to 128 characters', isText(128))
+  tag?: string;
+
+  @Rule('a tier of 1 to 128 characters', isText(128))
+  tier?: Tier;
+}
+
+export function toSelection({ service, tag, tier }: HealthQuery): HealthSelection {
+  return { service, tag, tier };
 }

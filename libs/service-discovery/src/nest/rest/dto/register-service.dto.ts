@@ -1,14 +1,43 @@
-import { isPlainObject } from '../../../common/index.js';
+import { isPlainObject, type Problem } from '../../../common/index.js';
 import {
-  type ServiceRegistration,
+  findRegistrationProblems,
   type LeaseKind,
   type Protocol,
   recallHealthCheck,
+  type ServiceRegistration,
   type Tier,
   WIRE_FORM,
 } from '../../../model/index.js';
-import { RegistrationField } from './registration-field.js';
-import { isLeaseKind, isWholeNumber, Rule } from './rule.js';
+import { Constraint, isLeaseKind, isWholeNumber, Rule } from './rule.js';
+
+/** How a field looks over HTTP where it differs from the library's own. */
+interface WireForm {
+  /** The library's value of what was sent. */
+  read(value: unknown): unknown;
+  /** What is allowed, in terms of what is sent. */
+  readonly expected: string;
+}
+
+/**
+ * The constraint of a field of a registration. The rules are those of the library itself
+ * ({@link findRegistrationProblems}), so that what REST accepts and what the registry accepts can't differ.
+ */
+function RegistrationField(field: keyof ServiceRegistration, wire?: WireForm): PropertyDecorator {
+  const find = (value: unknown): Problem | undefined => {
+    const read = wire && value !== undefined ? wire.read(value) : value;
+    const problems = findRegistrationProblems({ [field]: read } as unknown as ServiceRegistration);
+    const own = problems.find(({ path }) => path === field || path.startsWith(`${field}[`));
+    // Over HTTP the problem stands at the field, so that an element's place is told with what it has to be.
+    return own && own.path !== field ? { ...own, expected: `${own.expected} as ${own.path}` } : own;
+  };
+  return Constraint({
+    name: 'registrationField',
+    validator: {
+      validate: (value) => find(value) === undefined,
+      defaultMessage: (args) => wire?.expected ?? find(args?.value)?.expected ?? 'another value',
+    },
+  });
+}
 
 /** Seconds on the wire, milliseconds inside; text would be read as a duration string, so it becomes NaN. */
 const SECONDS = {

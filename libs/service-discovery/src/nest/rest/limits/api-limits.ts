@@ -1,14 +1,13 @@
 import { type CanActivate, type ExecutionContext, Inject, Injectable } from '@nestjs/common';
 import { type Clock } from '../../../common/index.js';
-import { type ApiLimit, type InstanceKey } from '../../../model/index.js';
+import { type ApiLimit, findInstance, type InstanceKey, keyOf } from '../../../model/index.js';
 import { EventBus } from '../../../observability/index.js';
 import { ServiceRegistry } from '../../../registry/index.js';
+import { RateLimiter } from '../../../resilience/index.js';
 import { CLOCK } from '../../tokens.js';
 import { callerOf } from '../access/index.js';
 import { API_OPTIONS, type ApiOptions } from '../api-options.js';
 import { LimitReachedError } from '../rest-error.js';
-import { CallerInstances } from './caller-instances.js';
-import { CallerRates } from './caller-rates.js';
 import { API_LIMIT_OPTIONS, type ResolvedApiLimitOptions } from './limit-options.js';
 
 /** When a client may ask again after a quota was reached: an instance has to leave first. */
@@ -115,4 +114,64 @@ export class RegistrationRateGuard implements CanActivate {
 /** A guard of the app, on a class that extends a controller, may let in a request that has no caller. */
 function callerIdOf(request: object): string {
   return callerOf(request)?.id ?? 'unknown';
+}
+
+/** How many instances each caller has registered over this process, as long as they are there. */
+class CallerInstances {
+  private readonly registered = new Map<string, { readonly key: InstanceKey; readonly caller: string }>();
+  private readonly counts = new Map<string, number>();
+
+  constructor(registry: Pick<ServiceRegistry, 'onChange'>) {
+    registry.onChange((snapshot, _previous, change) => {
+      if (change?.type === 'remove') this.remove(change.key);
+      if (change?.type !== 'reset') return;
+      for (const { key } of this.registered.values()) if (!findInstance(snapshot, key)) this.remove(key);
+    });
+  }
+
+  countOf(caller: string): number {
+    return this.counts.get(caller) ?? 0;
+  }
+
+  add(caller: string, key: InstanceKey): void {
+    this.remove(key);
+    this.registered.set(keyOf(key), { key, caller });
+    this.counts.set(caller, this.countOf(caller) + 1);
+  }
+
+  remove(key: InstanceKey): void {
+    const caller = this.registered.get(keyOf(key))?.caller;
+    if (caller === undefined) return;
+    this.registered.delete(keyOf(key));
+    const count = this.countOf(caller) - 1;
+    if (count > 0) this.counts.set(caller, count);
+    else this.counts.delete(caller);
+  }
+}
+
+/** How many callers have a token bucket at once; beyond that, the first one begins with a full bucket again. */
+const MOST_CALLERS = 10_000;
+
+/** A token bucket for each caller. */
+class CallerRates {
+  private readonly limiters = new Map<string, RateLimiter>();
+
+  constructor(
+    private readonly perMinute: number,
+    private readonly clock: Clock,
+  ) {}
+
+  /** Takes a token of a caller. @returns 0, or in how many milliseconds there is one */
+  take(caller: string): number {
+    const limiter = this.limiters.get(caller) ?? this.create(caller);
+    return limiter.tryAcquire() ? 0 : Math.ceil(limiter.snapshot().waitMs);
+  }
+
+  private create(caller: string): RateLimiter {
+    const [first] = this.limiters.keys();
+    if (first !== undefined && this.limiters.size >= MOST_CALLERS) this.limiters.delete(first);
+    const limiter = new RateLimiter({ rate: this.perMinute, per: '1m' }, { clock: this.clock });
+    this.limiters.set(caller, limiter);
+    return limiter;
+  }
 }

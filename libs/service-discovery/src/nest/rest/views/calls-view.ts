@@ -5,8 +5,7 @@ import {
   type EjectionView,
   type ServiceExplanation,
 } from '../../../communicator/index.js';
-import { toSettingsView } from './settings-view.js';
-import { snakeCaseAll } from './snake-case.js';
+import { snakeCaseAll, toSettingsView } from './settings-view.js';
 
 export function toCircuitBreakerBody(breaker: CircuitBreakerView): CircuitBreakerBody {
   const { service, instanceId, state, forced, failures, heldClosed, window, stateAgeMs, probes, share, retryAfterMs } =

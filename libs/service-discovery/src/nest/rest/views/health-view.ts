@@ -7,6 +7,8 @@ import {
   type InstanceHealthView,
   type RegistryHealthView,
   type ServiceHealthView,
+  type ServiceListView,
+  type ServiceView,
   type StatusReasonView,
 } from '../../../client/index.js';
 import { withoutUndefined } from '../../../common/index.js';
@@ -21,6 +23,7 @@ import {
   type StatusTransition,
 } from '../../../health/index.js';
 import { type ExpiryHold, type InstanceKey } from '../../../model/index.js';
+import { type InstanceBody } from '../../../store/index.js';
 import { maskSecrets } from '../masking.js';
 import { type Page, pageOf } from '../paging.js';
 
@@ -127,4 +130,53 @@ export function toHistoryView(
 
 function isoOf(epoch: number): string {
   return new Date(epoch).toISOString();
+}
+
+/**
+ * Leaves out the names of services that a caller may not read, which faults would tell of: as root cause, or by what depends
+ * on what.
+ */
+export function readableHealth(health: AggregatedHealth, mayRead: (serviceName: string) => boolean): AggregatedHealth {
+  const services = Object.entries(health.services).map(
+    ([name, service]) => [name, { ...service, affectedBy: service.affectedBy.filter(mayRead) }] as const,
+  );
+  const faults = health.faults
+    .map((fault) => ({
+      ...fault,
+      services: fault.services.filter(mayRead),
+      cascades: fault.cascades.filter(mayRead),
+      atRisk: fault.atRisk.filter(mayRead),
+    }))
+    .filter((fault) => fault.services.length > 0);
+  return {
+    ...health,
+    services: Object.fromEntries(services),
+    faults,
+    missingServices: health.missingServices.filter(mayRead),
+  };
+}
+
+/*
+ * Views for readers who may not write: health data is internal JSON, which the checking process reads on behalf of the
+ * registrant of the instance.
+ */
+
+export function instanceWithoutData<T extends InstanceBody>(instance: T): T {
+  return instance.health ? { ...instance, health: { ...instance.health, data: null } } : instance;
+}
+
+export function serviceWithoutData(service: ServiceView): ServiceView {
+  return { ...service, instances: service.instances.map(instanceWithoutData) };
+}
+
+export function listWithoutData(list: ServiceListView): ServiceListView {
+  return { ...list, services: list.services.map(serviceWithoutData) };
+}
+
+export function healthWithoutData(health: AggregatedHealthView): AggregatedHealthView {
+  const services = Object.entries(health.services).map(([name, service]) => {
+    const instances = service.instances.map((instance) => ({ ...instance, health_data: null }));
+    return [name, { ...service, health_data: null, instances }] as const;
+  });
+  return { ...health, services: Object.fromEntries(services) };
 }

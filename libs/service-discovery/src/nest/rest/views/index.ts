@@ -1,7 +1,17 @@
 /** What the API answers with, as JSON in snake_case. Times are ISO 8601, lengths of time seconds unless named `_ms`. */
 export { toCircuitBreakerBody, toEjectionBody, toExplanationBody, toStageBody } from './calls-view.js';
 export { toEventView } from './event-view.js';
-export { toAggregatedHealthView, toHealthCountsView, toHistoryView, toRegistryHealthView } from './health-view.js';
+export {
+  healthWithoutData,
+  instanceWithoutData,
+  listWithoutData,
+  readableHealth,
+  serviceWithoutData,
+  toAggregatedHealthView,
+  toHealthCountsView,
+  toHistoryView,
+  toRegistryHealthView,
+} from './health-view.js';
 export {
   toCallEdgeView,
   toCallFiguresView,
@@ -13,6 +23,4 @@ export {
 } from './insight-view.js';
 export { toInstanceView } from './instance-view.js';
 export { type PatternView, toPatternView } from './pattern-view.js';
-export { readableHealth } from './readable-health.js';
 export { findListed, type ListRules, toServiceListView, toServiceView } from './service-view.js';
-export { healthWithoutData, instanceWithoutData, listWithoutData, serviceWithoutData } from './without-health-data.js';

@@ -1,6 +1,5 @@
 import { type AnyOptionGroup, isPlainObject, msOf, snakeCase } from '../../../common/index.js';
 import { COMMUNICATOR_OPTIONS } from '../../../communicator/index.js';
-import { shownAsJson } from './snake-case.js';
 
 /** The options of calls that are durations, as they may be given: numbers of milliseconds, or texts. */
 const DURATIONS: ReadonlySet<string> = new Set(durationsIn(COMMUNICATOR_OPTIONS));
@@ -33,4 +32,22 @@ function toSeconds(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(toSeconds);
   const ms = msOf(value);
   return Number.isNaN(ms) ? toValueView(value) : ms / 1_000;
+}
+
+/**
+ * `retryAfterMs` → `retry_after_ms`, for the names in plain objects and lists, however deep. Of what JSON cannot express, a function is told by its
+ * name and a regular expression by its source; all else stays as it is.
+ */
+export function snakeCaseAll(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(snakeCaseAll);
+  if (!isPlainObject(value)) return shownAsJson(value);
+  return Object.fromEntries(
+    Object.entries(value).map(([name, own]: [string, unknown]) => [snakeCase(name), snakeCaseAll(own)]),
+  );
+}
+
+/** What JSON cannot express, as a text. */
+function shownAsJson(value: unknown): unknown {
+  if (typeof value === 'function') return value.name === '' ? 'a function' : value.name;
+  return value instanceof RegExp ? String(value) : value;
 }

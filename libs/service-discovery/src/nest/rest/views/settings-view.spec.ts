@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { snakeCaseAll } from './snake-case.js';
+import { snakeCaseAll } from './settings-view.js';
 
 describe('snakeCaseAll', () => {
   it('renames what is in objects and lists, and tells of what JSON cannot express', () => {
