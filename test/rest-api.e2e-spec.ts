@@ -575,6 +575,10 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         data: { ...about, type: 'instance.status_changed', from: 'unknown', to: 'maintenance' },
       });
       expect(await events.next()).toEqual({
+        type: 'operator.acted',
+        data: { ...about, type: 'operator.acted', action: 'set_status', to: 'maintenance', by: 'local' },
+      });
+      expect(await events.next()).toEqual({
         type: 'instance.deregistered',
         data: { ...about, type: 'instance.deregistered' },
       });
