@@ -13,6 +13,7 @@ import {
   showStatus,
   watchEvents,
 } from './look.js';
+import { addKong } from './kong.js';
 import { missingPackage } from './missing-package.js';
 import { setCircuit, setStatus } from './operate.js';
 import { Output } from './output.js';
@@ -195,6 +196,8 @@ export function makeProgram(world: CommandWorld): Command {
       )({ ...flags, token: fromFlag ? token : undefined });
     });
 
+  const kong = addKong(program, world.stderr, ask);
+
   program
     .command('completion')
     .description('Prints a completion script, for `source <(nest-service-discovery completion bash)` in ~/.bashrc')
@@ -202,7 +205,7 @@ export function makeProgram(world: CommandWorld): Command {
     .action((shell: string) => void world.stdout.write(completionOf(program, shell)));
 
   // Commander's own process.exit() would cut off what is being written.
-  for (const command of [program, ...program.commands]) command.exitOverride();
+  for (const command of [program, ...program.commands, ...kong.commands]) command.exitOverride();
   return program;
 }
 
