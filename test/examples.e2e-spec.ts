@@ -230,6 +230,15 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
       'attempt_timeout',
     ]);
   },
+  'failing-services.ts': async ({ serve, call }) => {
+    const app = await serve({});
+    const names = app
+      .get(ServiceRegistry)
+      .listServices()
+      .map(({ serviceName }) => serviceName);
+    // None has been checked yet.
+    expect(await call('failing', urlOf(app))).toEqual([...names].sort());
+  },
   'dashboard.ts': async ({ standalone }) => {
     const answer = await fetch(`${urlOf(await standalone('AppModule'))}/service-discovery/ui`);
     expect(answer.headers.get('content-security-policy')).toContain("frame-ancestors 'none'");

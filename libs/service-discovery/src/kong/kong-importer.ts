@@ -45,7 +45,8 @@ export interface KongImporterOptions {
 }
 
 /** What the module imports its types from. */
-const PACKAGE = 'nest-service-discovery';
+/** With its quotes. */
+const PACKAGE = `'nest-service-discovery'`;
 const CARRIED_KINDS = ['file', 'services', 'upstreams', 'targets'];
 const EXTENSIONS = /\.(?:ya?ml|json)$/i;
 const META: Readonly<Record<string, string>> = {
@@ -326,7 +327,7 @@ function patternsOf(services: readonly ImportedService[]): { byName: Record<stri
 
 function moduleOf(options: KongOptions, files: readonly string[]): string {
   return `// Made of ${files.join(', ')} by nest-service-discovery kong import.
-import { type ServiceDiscoveryOptions } from '${PACKAGE}';
+import { type ServiceDiscoveryOptions } from ${PACKAGE};
 
 export const kongOptions = ${toTypeScript(options)} satisfies ServiceDiscoveryOptions;
 `;

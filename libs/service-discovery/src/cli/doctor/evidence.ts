@@ -18,7 +18,7 @@ export interface Question {
 }
 
 /** What this machine meets at the address of an instance. */
-export interface Reach {
+interface Reach {
   readonly connects: boolean;
   /** `connects in 3 ms`, `ECONNREFUSED` */
   readonly says: string;
