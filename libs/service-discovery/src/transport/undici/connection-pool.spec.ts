@@ -1,3 +1,5 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { type RequestListener } from 'node:http';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -47,6 +49,18 @@ function caller(options: UndiciTransportOptions): {
 const times = <T>(count: number, make: (index: number) => T): T[] => Array.from({ length: count }, (_, n) => make(n));
 
 describe('ConnectionPool', () => {
+  it('shows each request to the instrumentation of undici in its own async context, also if it waited', async () => {
+    const server = await serve(fine);
+    const storage = new AsyncLocalStorage<number>();
+    const seen: (number | undefined)[] = [];
+    const note = (): void => void seen.push(storage.getStore());
+    subscribe('undici:request:create', note);
+    const { ask } = caller({ connections: 1 });
+    await Promise.all(times(3, (number) => storage.run(number, () => ask(server.instance()))));
+    unsubscribe('undici:request:create', note);
+    expect(seen).toEqual([0, 1, 2]);
+  });
+
   it('uses the most recently used connection, so that the others can be closed', async () => {
     const held = new Channel<() => void>();
     const ports: (number | undefined)[] = [];

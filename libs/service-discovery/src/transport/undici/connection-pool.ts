@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { type LookupFunction, type Socket } from 'node:net';
 import { type buildConnector, type Client, type Dispatcher } from 'undici';
 import { type TlsSettings } from '../../common/index.js';
@@ -68,7 +69,8 @@ export class ConnectionPool {
   open = 0;
   private readonly connections = new Set<Connection>();
   private readonly free: Connection[] = [];
-  private readonly waiting = new Set<PooledRequest>();
+  /** With the async context of each, by which instrumentation of undici finds the request that it belongs to. */
+  private readonly waiting = new Map<PooledRequest, AsyncResource>();
   /** The number of connections, including those still closing. */
   private alive = 0;
   private closing: Promise<void> | undefined;
@@ -95,7 +97,7 @@ export class ConnectionPool {
   dispatch(request: PooledRequest): void {
     const connection = this.waiting.size === 0 ? this.take() : undefined;
     if (connection) return this.assign(connection, request);
-    this.waiting.add(request);
+    this.waiting.set(request, new AsyncResource('PooledRequest'));
     // The first requests of a process wait for undici as they would for a connection.
     if (!isUndiciLoaded()) void this.serveWhenLoaded();
   }
@@ -140,7 +142,7 @@ export class ConnectionPool {
   }
 
   private refuse(error: unknown): void {
-    const unserved = [...this.waiting];
+    const unserved = [...this.waiting.keys()];
     this.waiting.clear();
     for (const request of unserved) request.onResponseError(undefined, error);
   }
@@ -155,11 +157,11 @@ export class ConnectionPool {
   }
 
   private serve(): void {
-    for (const request of this.waiting) {
+    for (const [request, context] of this.waiting) {
       const connection = this.take();
       if (!connection) break;
       this.waiting.delete(request);
-      this.assign(connection, request);
+      context.runInAsyncScope(() => this.assign(connection, request));
     }
     this.endIfDone();
   }
