@@ -85,6 +85,7 @@ export const SCENARIOS: readonly Scenario[] = [
   scenario('c64', ALL, {}, 2),
   scenario('c1', ALL, { concurrency: 1 }, 2),
   { ...scenario('node-http', [], {}, 2), lanes: PROXIED.map(laneToNode), base: laneToNode('undici') },
+  scenario('tracing', ['undici', 'ours', 'ours-traced'], {}),
   scenario('strategies', STRATEGIES, {}),
   scenario('c512', FEW, { concurrency: 512 }),
   scenario('10KB', FEW, { bytes: 10_240 }),

@@ -28,6 +28,7 @@ export const CATALOG = {
   'ours/consistent_hash': ours('consistent_hash'),
   'ours/maglev': ours('maglev'),
   'ours/ip_hash': ours('ip_hash'),
+  'ours-traced': { via: 'backends', load: async () => (await import('./ours-traced.js')).oursTraced },
   'ours-http-service': {
     via: 'backends',
     load: async () => (await import('./ours-http-service.js')).oursHttpService,

@@ -1,4 +1,5 @@
 import {
+  type CallTracer,
   DiscoveryMetrics,
   EventBus,
   EventLogger,
@@ -14,7 +15,7 @@ import { type CallRequest, type Contender } from './contender.js';
 import { CALLED_SERVICE, registrationsOf } from './registrations.js';
 
 /** The defaults of a Nest user, including metrics and a log. */
-export function ours(strategy: LoadBalancingStrategyName): Contender {
+export function ours(strategy: LoadBalancingStrategyName, tracer?: CallTracer): Contender {
   const toRequest = strategy in WITH_KEY ? WITH_KEY[strategy as keyof typeof WITH_KEY] : withoutKey;
   return {
     async setup(target) {
@@ -27,7 +28,10 @@ export function ours(strategy: LoadBalancingStrategyName): Contender {
       const metrics = new DiscoveryMetrics(events, registry);
       const logger = new EventLogger(events, DROPPED_LINES, {}, { clock: systemClock });
       const transport = new UndiciTransport();
-      const communicator = new ServiceCommunicator({ registry, transport, events }, { loadBalancing: strategy });
+      const communicator = new ServiceCommunicator(
+        { registry, transport, events, tracer },
+        { loadBalancing: strategy },
+      );
       return {
         call: (request) => communicator.callServiceJson(CALLED_SERVICE, toRequest(request)),
         async close() {
