@@ -10,5 +10,5 @@ export default {
   testPathIgnorePatterns: [],
   // What measures rates gets a core of its own.
   maxWorkers: 2,
-  globals: { modelRunsFactor: 10, needsChromium: true },
+  globals: { modelRunsFactor: 10, needsLongTools: true },
 };

@@ -6,21 +6,19 @@ const TOOLS = [
   { variable: 'REDIS_SERVER_BIN', usual: 'redis-server', version: '--version', apt: 'redis-server', brew: 'redis' },
   { variable: 'NGINX_BIN', usual: 'nginx', version: '-v', apt: 'nginx', brew: 'nginx' },
 ];
-/** The long specs need a browser, too. */
-const CHROMIUM = {
-  variable: 'CHROMIUM_BIN',
-  usual: 'chromium',
-  version: '--version',
-  apt: 'chromium',
-  brew: 'chromium',
-};
+
+/** Those of `npm run test:long` alone. */
+const LONG_TOOLS = [
+  { variable: 'CHROMIUM_BIN', usual: 'chromium', version: '--version', apt: 'chromium', brew: 'chromium' },
+  { variable: 'PROMETHEUS_BIN', usual: 'prometheus', version: '--version', apt: 'prometheus', brew: 'prometheus' },
+];
 
 /**
  * Jest's global set-up: what is missing is installed with the system's package manager, if that needs no password; otherwise
  * the run stops with one message that says what to install.
  */
-export default function prepareTools(_global, { globals }) {
-  const tools = globals.needsChromium === true ? [...TOOLS, CHROMIUM] : TOOLS;
+export default function prepareTools(_run, { globals }) {
+  const tools = globals.needsLongTools ? [...TOOLS, ...LONG_TOOLS] : TOOLS;
   // Debian has nginx there, and not all users have it on their path.
   process.env.PATH = [process.env.PATH, '/usr/local/sbin', '/usr/sbin'].join(delimiter);
   const isThere = ({ variable, usual, version }) => runs(process.env[variable] ?? usual, [version]);

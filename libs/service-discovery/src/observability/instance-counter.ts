@@ -1,5 +1,5 @@
 import { type RegistrySnapshot } from '../model/index.js';
-import { type ScrapedValue, ServiceMetric } from './scraped-metric.js';
+import { MAX_INSTANCE_LABELS, OTHER_LABEL, type ScrapedValue, ServiceMetric } from './scraped-metric.js';
 
 /** The count of one instance for one value of the other label. */
 interface Series {
@@ -12,6 +12,8 @@ type SeriesByInstance = Map<string, Series[]>;
 /** A counter with the labels `service`, `instance` and one more. The series of an instance are removed with it. */
 export class InstanceCounter extends ServiceMetric<SeriesByInstance> {
   readonly type = 'counter';
+  /** How many instances have series, in all services. */
+  private size = 0;
 
   constructor(
     name: string,
@@ -23,8 +25,7 @@ export class InstanceCounter extends ServiceMetric<SeriesByInstance> {
 
   increment(service: string, instance: string, value: string): void {
     const instances = this.of(service);
-    let all = instances.get(instance);
-    if (!all) instances.set(instance, (all = []));
+    const all = instances.get(instance) ?? this.seriesFor(service, instances, instance);
     for (const series of all) {
       if (series.value === value) {
         series.count++;
@@ -36,7 +37,19 @@ export class InstanceCounter extends ServiceMetric<SeriesByInstance> {
 
   forget(service: string, instance: string): void {
     const instances = this.services.get(service);
-    if (instances?.delete(instance) && instances.size === 0) this.services.delete(service);
+    if (!instances?.delete(instance)) return;
+    this.size--;
+    if (instances.size === 0) this.services.delete(service);
+  }
+
+  override forgetService(service: string): void {
+    this.size -= this.services.get(service)?.size ?? 0;
+    super.forgetService(service);
+  }
+
+  override reset(): void {
+    super.reset();
+    this.size = 0;
   }
 
   /** Removes all instances that are not in the snapshot. Series of a service without an instance stay. */
@@ -44,9 +57,21 @@ export class InstanceCounter extends ServiceMetric<SeriesByInstance> {
     for (const [service, instances] of this.services) {
       const present = new Set(services.get(service)?.map(({ instanceId }) => instanceId));
       for (const instance of instances.keys()) {
-        if (instance !== '' && !present.has(instance)) this.forget(service, instance);
+        if (instance !== '' && instance !== OTHER_LABEL && !present.has(instance)) this.forget(service, instance);
       }
     }
+  }
+
+  /** Beyond a limit, the instances of a service share their series, as those of all services without series of their own do. */
+  private seriesFor(service: string, instances: SeriesByInstance, instance: string): Series[] {
+    const isWithin = this.size < MAX_INSTANCE_LABELS && this.services.has(service);
+    const label = isWithin ? instance : OTHER_LABEL;
+    const known = instances.get(label);
+    if (known) return known;
+    const all: Series[] = [];
+    instances.set(label, all);
+    this.size++;
+    return all;
   }
 
   protected begin(): SeriesByInstance {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { register as globalRegistry, Registry } from 'prom-client';
+import { type OpenMetricsContentType, register as globalRegistry, Registry } from 'prom-client';
 import { InvalidConfigurationError } from '../common/index.js';
 import {
   applyChange,
@@ -11,6 +11,7 @@ import {
 import { ManualClock } from '../testing/manual-clock.js';
 import { EventBus } from './event-bus.js';
 import { DiscoveryMetrics, SERIES_KEPT_MS } from './metrics.js';
+import { MAX_INSTANCE_LABELS, MAX_SERVICE_LABELS } from './scraped-metric.js';
 
 const instance = (instanceId: string, status: ServiceInstance['status'] = 'healthy'): ServiceInstance => ({
   ...toInstance({ serviceName: 'users', host: '127.0.0.1', port: 80, instanceId }, { ttlMs: 1, now: 1 }),
@@ -276,6 +277,48 @@ describe('DiscoveryMetrics', () => {
     ]);
     expect((await series()).filter((line) => line.includes('calls_total'))).toEqual([
       'service_discovery_calls_total{service="_unknown",result="failure",code="SERVICE_NOT_FOUND"} 2',
+    ]);
+  });
+
+  it('counts the services beyond the limit of 1,000 under one label', async () => {
+    for (let service = 0; service < MAX_SERVICE_LABELS + 2; service++) {
+      bus.emit('call.retried', { service: `service-${service}`, attempt: 2, delayMs: 0, reason: '' });
+    }
+    const retries = (await series()).filter((line) => line.includes('retries_total'));
+    expect(retries).toHaveLength(MAX_SERVICE_LABELS + 1);
+    expect(retries).toContain('service_discovery_retries_total{service="_other"} 2');
+  });
+
+  it('counts the instances beyond the limit of 10,000 under one label of their service, until others leave', async () => {
+    const own = new DiscoveryMetrics(bus);
+    const pick = (instanceId: string): void =>
+      bus.emit('call.picked', { service: 'users', instanceId, strategy: 'random', attempt: 1 });
+    const picks = async (): Promise<string[]> =>
+      (await own.metrics())
+        .split('\n')
+        .filter((line) => line.startsWith('service_discovery_balancing_decisions_total'));
+    for (let number = 0; number < MAX_INSTANCE_LABELS + 2; number++) pick(String(number));
+    expect(await picks()).toHaveLength(MAX_INSTANCE_LABELS + 1);
+    const other = 'service_discovery_balancing_decisions_total{service="users",instance="_other",strategy="random"} 2';
+    expect(await picks()).toContain(other);
+    for (const gone of ['0', '1']) bus.emit('instance.expired', { key: { serviceName: 'users', instanceId: gone } });
+    pick('later');
+    expect((await picks()).filter((line) => line.includes('"later"'))).toHaveLength(1);
+    expect(await picks()).toContain(other);
+    own.close();
+  });
+
+  it('shows the span of the latest call in each bucket to a registry in OpenMetrics format', async () => {
+    const registry = new Registry<OpenMetricsContentType>();
+    registry.setContentType(Registry.OPENMETRICS_CONTENT_TYPE);
+    const own = new DiscoveryMetrics(bus, undefined, { registry });
+    const ids = { traceId: 'a'.repeat(32), spanId: 'b'.repeat(16) };
+    bus.emit('call.completed', { service: 'users', ok: true, attempts: 1, durationMs: 4, ...ids });
+    bus.emit('call.completed', { service: 'users', ok: true, attempts: 1, durationMs: 40, traceId: 'c'.repeat(32) });
+    const exemplars = (await registry.metrics()).split('\n').filter((line) => line.includes(' # {'));
+    own.close();
+    expect(exemplars).toEqual([
+      expect.stringMatching(/le="0.005".* 1 # \{trace_id="a{32}",span_id="b{16}"\} 0.004 [\d.]+$/),
     ]);
   });
 

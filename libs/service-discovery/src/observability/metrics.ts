@@ -1,4 +1,4 @@
-import { type Metric, type Registry } from 'prom-client';
+import { type Metric, type OpenMetricsContentType, type Registry } from 'prom-client';
 import {
   type Clock,
   custom,
@@ -21,9 +21,11 @@ import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
 import { type CounterLabel, LabelCounter } from './label-counter.js';
 import { type MetricsSource, registryGauges } from './registry-gauges.js';
-import { type ScrapedMetric, type ServiceMetric } from './scraped-metric.js';
+import { type Exemplar, type ScrapedMetric, type ServiceMetric } from './scraped-metric.js';
 import { ServiceCounter } from './service-counter.js';
 import { ServiceHistogram } from './service-histogram.js';
+
+type AnyRegistry = Registry | Registry<OpenMetricsContentType>;
 
 /** From a call over loopback to one that reaches the default timeouts. */
 export const DEFAULT_DURATION_BUCKETS: readonly number[] = [
@@ -39,7 +41,7 @@ export const METRICS_OPTIONS = new OptionGroup('metrics', {
    * @default a new one, never prom-client's global registry
    */
   registry: optional(
-    custom<Registry>({
+    custom<AnyRegistry>({
       range: 'a `Registry` of prom-client',
       read: (value, path, check) => {
         if (!isRegistry(value)) check.problem(path, typeof value, 'a Registry of prom-client');
@@ -95,7 +97,7 @@ export const SERIES_KEPT_MS = 600_000;
 /** Prometheus metrics, computed from the events of the bus and, at each scrape, from the snapshot of the registry. */
 export class DiscoveryMetrics {
   /** The registry of the app, or that of this object once it is scraped. */
-  private registry: Registry | undefined;
+  private registry: AnyRegistry | undefined;
   /** By name, which a registry in OpenMetrics format changes in the metric. */
   private readonly all = new Map<string, ScrapedMetric>();
   private readonly subscriptions: (() => void)[] = [];
@@ -263,11 +265,13 @@ export class DiscoveryMetrics {
     this.on('call.hedged', ({ service }) => hedges.increment(service));
     this.on('call.failed_over', ({ service, reason }) => failovers.increment(this.labelOf(service, reason)));
     this.on('call.answered_stale', ({ service, reason }) => stale.increment(this.labelOf(service, reason)));
-    this.on('call.completed', ({ service: called, ok, code, attempts, durationMs }) => {
+    this.on('call.completed', (event) => {
+      const { service: called, ok, code, attempts, durationMs } = event;
       const service = this.labelOf(called, code, attempts);
       const result = ok ? 'success' : 'failure';
       calls.increment(service, result, code);
-      durations.observe(service, result, durationMs / 1_000);
+      const seconds = durationMs / 1_000;
+      durations.observe(service, result, seconds, event.spanId === undefined ? undefined : exemplarOf(event, seconds));
     });
   }
 
@@ -316,12 +320,12 @@ export class DiscoveryMetrics {
   }
 
   /** Loads prom-client, which a process that is never scraped does without. */
-  private async createRegistry(): Promise<Registry> {
+  private async createRegistry(): Promise<AnyRegistry> {
     const { Registry } = await import('prom-client');
     return this.registry ?? this.register(new Registry());
   }
 
-  private register(registry: Registry): Registry {
+  private register(registry: AnyRegistry): AnyRegistry {
     for (const metric of this.all.values()) registry.registerMetric(metric as unknown as Metric);
     return (this.registry = registry);
   }
@@ -351,6 +355,10 @@ export class DiscoveryMetrics {
   private name(rest: string): string {
     return this.options.prefix + rest;
   }
+}
+
+function exemplarOf({ traceId = '', spanId = '', at }: EventOf<'call.completed'>, value: number): Exemplar {
+  return { labelSet: { trace_id: traceId, span_id: spanId }, value, timestamp: at / 1_000 };
 }
 
 /** Duck-typed, since the app may have its own copy of prom-client. */

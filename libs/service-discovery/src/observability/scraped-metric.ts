@@ -4,6 +4,16 @@ export interface ScrapedValue {
   readonly labels: Readonly<Record<string, string | number>>;
   /** If it differs from that of the metric. */
   readonly metricName?: string;
+  /** Shown by registries in OpenMetrics format. */
+  readonly exemplar?: Exemplar;
+}
+
+/** An observation, with the span that made it. */
+export interface Exemplar {
+  readonly labelSet: Readonly<Record<string, string>>;
+  readonly value: number;
+  /** Seconds since the Unix epoch. */
+  readonly timestamp: number;
 }
 
 interface Scraped<Value> {
@@ -44,6 +54,12 @@ export abstract class ScrapedMetric {
   }
 }
 
+/** The label of the services, and of the instances, beyond the limits below. No service can have this name. */
+export const OTHER_LABEL = '_other';
+/** How many services have series of their own in a metric, and how many instances. */
+export const MAX_SERVICE_LABELS = 1_000;
+export const MAX_INSTANCE_LABELS = 10_000;
+
 /**
  * A metric by service that counts in fields of its own. A prom-client metric looks up a series by a string built of all
  * labels, at each call, which would cost more than all other counting.
@@ -64,9 +80,11 @@ export abstract class ServiceMetric<OfService> extends ScrapedMetric {
   /** The initial state of a service. */
   protected abstract begin(): OfService;
 
+  /** Beyond {@link MAX_SERVICE_LABELS}, services share one state. */
   protected of(service: string): OfService {
     const known = this.services.get(service);
     if (known !== undefined) return known;
+    if (this.services.size >= MAX_SERVICE_LABELS && service !== OTHER_LABEL) return this.of(OTHER_LABEL);
     const begun = this.begin();
     this.services.set(service, begun);
     return begun;

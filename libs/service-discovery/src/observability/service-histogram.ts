@@ -1,4 +1,4 @@
-import { type ScrapedValue, ServiceMetric } from './scraped-metric.js';
+import { type Exemplar, type ScrapedValue, ServiceMetric } from './scraped-metric.js';
 
 /** The observations of one service for one value of the other label. */
 interface Distribution {
@@ -6,6 +6,8 @@ interface Distribution {
   /** How many fell into each bucket but not into a lower one; the last counts those above all bounds. */
   readonly buckets: Float64Array;
   sum: number;
+  /** The latest of each bucket; undefined until there is one. */
+  exemplars: Exemplar[] | undefined;
 }
 
 interface Part extends ScrapedValue {
@@ -30,13 +32,14 @@ export class ServiceHistogram extends ServiceMetric<Distribution[]> {
     this.bounds = Float64Array.from(bounds);
   }
 
-  observe(service: string, value: string, observed: number): void {
+  observe(service: string, value: string, observed: number, exemplar?: Exemplar): void {
     const distribution = this.distributionOf(service, value);
     // The first buckets are the most likely ones, so a binary search would gain nothing.
     let bucket = 0;
     while (observed > this.bounds[bucket]!) bucket++;
     distribution.buckets[bucket]!++;
     distribution.sum += observed;
+    if (exemplar) (distribution.exemplars ??= [])[bucket] = exemplar;
   }
 
   /** Called by prom-client to format text, with the shared labels apart so that they are formatted only once. */
@@ -58,7 +61,8 @@ export class ServiceHistogram extends ServiceMetric<Distribution[]> {
   private distributionOf(service: string, value: string): Distribution {
     const all = this.of(service);
     for (const distribution of all) if (distribution.value === value) return distribution;
-    const created = { value, buckets: new Float64Array(this.bounds.length + 1), sum: 0 };
+    const buckets = new Float64Array(this.bounds.length + 1);
+    const created = { value, buckets, sum: 0, exemplars: undefined };
     all.push(created);
     return created;
   }
@@ -66,13 +70,14 @@ export class ServiceHistogram extends ServiceMetric<Distribution[]> {
   private parts(): Part[] {
     const parts: Part[] = [];
     for (const [service, all] of this.services) {
-      for (const { value, buckets, sum } of all) {
+      for (const { value, buckets, sum, exemplars } of all) {
         const sharedLabels = { service, [this.label]: value };
         let count = 0;
         for (const [bucket, inIt] of buckets.entries()) {
           count += inIt;
           const le = this.bounds[bucket] ?? '+Inf';
-          parts.push({ metricName: `${this.name}_bucket`, value: count, labels: { le }, sharedLabels });
+          const exemplar = exemplars?.[bucket];
+          parts.push({ metricName: `${this.name}_bucket`, value: count, labels: { le }, sharedLabels, exemplar });
         }
         parts.push({ metricName: `${this.name}_sum`, value: sum, labels: {}, sharedLabels });
         parts.push({ metricName: `${this.name}_count`, value: count, labels: {}, sharedLabels });
