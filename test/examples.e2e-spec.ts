@@ -321,6 +321,10 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     app.get(EventBus).emit('circuit.opened', opened);
     expect(instance.alarms).toEqual(['user-service/users-1 was cut off after 5 failures']);
   },
+  'request-ids.ts': async ({ standalone, get }) => {
+    const app = await standalone('AppModule');
+    expect(await get(app, '/orders')).toEqual({ requestId: expect.stringMatching(/^[\da-f-]{36}$/) });
+  },
   'upstream-errors.ts': async ({ exported, serve, get, services }) => {
     @Controller()
     class Front {

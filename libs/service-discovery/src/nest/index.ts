@@ -22,7 +22,7 @@ export {
   type ServiceDiscoveryAsyncOptions,
   type ServiceDiscoveryOptionsFactory,
 } from './async-options.js';
-export { currentDeadline, type DeadlineCheck } from './incoming/index.js';
+export { currentDeadline, currentRequestId, type DeadlineCheck, type RequestIdOptions } from './incoming/index.js';
 export {
   type AdvertiseOptions,
   type Environment,

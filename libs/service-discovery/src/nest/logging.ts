@@ -1,5 +1,6 @@
 import { ConsoleLogger, Logger, type LoggerService } from '@nestjs/common';
-import { type LoggerPort } from '../observability/index.js';
+import { isRecord } from '../common/index.js';
+import { type LoggerPort, withIds } from '../observability/index.js';
 
 /** Context of the library's log lines. */
 export const LOG_CONTEXT = 'ServiceDiscovery';
@@ -19,11 +20,19 @@ class AppLogger extends Logger {
     };
     return options.json !== true && printMessages === Reflect.get(ConsoleLogger.prototype, 'printMessages');
   }
+
+  /** Whether it is that of nestjs-pino, which shows fields if they come before the message, and else drops them. */
+  static get takesFieldsFirst(): boolean {
+    const logger: unknown = this.staticInstanceRef;
+    if (!isRecord(logger) || typeof logger.contextName !== 'string') return false;
+    // Its `NativeLogger` takes them as Nest's does.
+    return isRecord(logger.logger) && typeof logger.logger.assign === 'function' && !('structuredParams' in logger);
+  }
 }
 
 /**
  * Writes lines through Nest's Logger, and so to whatever logger the app has set at the time. The message comes first and
- * the fields after it.
+ * the fields after it, unless the logger is that of nestjs-pino.
  * @param withFields whether they do. @default where they are not one more line, or several, for a reader of text
  */
 export function nestLoggerPort(withFields?: boolean): LoggerPort {
@@ -31,8 +40,10 @@ export function nestLoggerPort(withFields?: boolean): LoggerPort {
   const write =
     (level: keyof LoggerPort): LoggerPort[keyof LoggerPort] =>
     (message, fields) => {
-      const shown = (withFields ?? !AppLogger.writesText) && Object.keys(fields).length > 0;
-      logger[level](message, ...(shown ? [fields] : []));
+      if (Object.keys(fields).length === 0) logger[level](message);
+      else if (!(withFields ?? !AppLogger.writesText)) logger[level](withIds(message, fields));
+      else if (AppLogger.takesFieldsFirst) logger[level](fields, message);
+      else logger[level](message, fields);
     };
   return { debug: write('debug'), log: write('log'), warn: write('warn'), error: write('error') };
 }

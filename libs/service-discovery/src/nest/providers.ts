@@ -43,7 +43,7 @@ import {
 import { type Transport, UndiciTransport } from '../transport/index.js';
 import { atStart } from './at-start.js';
 import { AxiosTransport, findHttpService } from './axios-transport/index.js';
-import { currentDeadline, DeadlineTrust, IncomingHook } from './incoming/index.js';
+import { currentDeadline, currentHeaders, currentIds, DeadlineTrust, IncomingHook } from './incoming/index.js';
 import { ResiliencePolicies } from './decorators/index.js';
 import { ServiceDiscoveryExplorer } from './explorer.js';
 import { LeaseChoice } from './lease-choice.js';
@@ -204,6 +204,7 @@ function createEventBus(clock: Clock): EventBus {
   const logger = new Logger(LOG_CONTEXT);
   return new EventBus({
     clock,
+    ids: currentIds,
     onListenerError: (error, { type }) => logger.error(`A listener of ${type} failed`, error),
   });
 }
@@ -370,7 +371,7 @@ function createCommunicator(
     notFoundHint: () => place.notFoundHint(),
     addressDoubt: (instance: ServiceInstance) => place.addressDoubt(instance),
   };
-  const settings = { ambientDeadline, deadlineKey, strategies, requireTls };
+  const settings = { ambientDeadline, ambientHeaders: currentHeaders, deadlineKey, strategies, requireTls };
   const tracer = new OpenTelemetryTracer({
     onUnavailable: (error) => new Logger(LOG_CONTEXT).warn(`Calls are not traced: ${messageOf(error)}`),
   });

@@ -1,5 +1,6 @@
 import { Channel, onAbort, systemClock, type Clock } from '../common/index.js';
 import {
+  type EventIds,
   type EventName,
   type EventSink,
   type ServiceDiscoveryEvent,
@@ -12,6 +13,11 @@ export type EventOf<Name extends EventName> = Extract<ServiceDiscoveryEvent, { t
 export interface EventBusDeps {
   /** @default the system clock */
   clock?: Clock;
+  /**
+   * The ids of the request being handled, read at each event that has a listener; undefined: there is none.
+   * @default none
+   */
+  ids?: () => EventIds | undefined;
   /** Called with the errors that listeners throw. @default none: they are dropped */
   onListenerError?: (error: unknown, event: ServiceDiscoveryEvent) => void;
 }
@@ -42,6 +48,7 @@ const NO_LISTENERS: readonly Listener[] = [];
  */
 export class EventBus implements EventSink {
   private readonly clock: Clock;
+  private readonly ids: EventBusDeps['ids'];
   private readonly onListenerError: NonNullable<EventBusDeps['onListenerError']>;
   /** Lists are replaced, not modified, so that a running delivery is not affected. */
   private readonly byType = new Map<EventName, readonly Listener[]>();
@@ -52,13 +59,14 @@ export class EventBus implements EventSink {
 
   constructor(deps: EventBusDeps = {}) {
     this.clock = deps.clock ?? systemClock;
+    this.ids = deps.ids;
     this.onListenerError = deps.onListenerError ?? (() => undefined);
   }
 
-  emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name]): void {
+  emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name] & EventIds): void {
     const listeners = this.of(type);
     if (listeners.length === 0 && this.forAll.length === 0) return;
-    const event = stamp(payload, type, this.clock.epoch());
+    const event = stamp(payload, type, this.clock.epoch(), this.ids?.());
     if (this.delivering) {
       this.waiting.push(event);
       return;
@@ -146,11 +154,16 @@ export class EventBus implements EventSink {
 }
 
 /** Turns the payload itself into the event: copying it would cost more than all listeners at every call. */
-function stamp(payload: object, type: EventName, at: number): ServiceDiscoveryEvent {
+function stamp(payload: object, type: EventName, at: number, ids: EventIds | undefined): ServiceDiscoveryEvent {
   // A frozen payload is copied.
-  const event = (Object.isExtensible(payload) ? payload : { ...payload }) as { type: EventName; at: number };
+  const event = (Object.isExtensible(payload) ? payload : { ...payload }) as { type: EventName; at: number } & EventIds;
   event.type = type;
   event.at = at;
+  if (ids) {
+    if (ids.requestId !== undefined) event.requestId = ids.requestId;
+    // That of a span of the call is set already.
+    if (ids.traceId !== undefined) event.traceId ??= ids.traceId;
+  }
   // TypeScript cannot tell that a name and its payload form a member of the union.
   return event as unknown as ServiceDiscoveryEvent;
 }

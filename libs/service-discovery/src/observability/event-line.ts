@@ -32,7 +32,17 @@ export function lineOf(event: ServiceDiscoveryEvent): EventLine {
   const draft = draftOf(event);
   // Reasons may come from other processes and from clients of the API.
   const message = oneLine(draft.message);
-  return { ...draft, message, subject, fields: { event: event.type, ...withoutUndefined(draft.fields) } };
+  const { type, requestId, traceId, spanId } = event;
+  const fields = withoutUndefined({ ...draft.fields, requestId, traceId, spanId });
+  return { ...draft, message, subject, fields: { event: type, ...fields } };
+}
+
+/** The message for readers of text, with the ids that readers of fields find there. */
+export function withIds(message: string, { requestId, traceId }: EventLine['fields']): string {
+  const ids: string[] = [];
+  if (typeof requestId === 'string') ids.push(`request ${requestId}`);
+  if (typeof traceId === 'string') ids.push(`trace ${traceId}`);
+  return ids.length === 0 ? message : `${message} (${ids.join(', ')})`;
 }
 
 function draftOf(event: ServiceDiscoveryEvent): Draft {
@@ -200,7 +210,8 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       };
     }
     case 'api.refused': {
-      const { message, type: _type, at: _at, ...fields } = event;
+      const { action, reason, caller, service, instanceId, message } = event;
+      const fields = { action, reason, caller, service, instanceId };
       return { level: 'warn', message: `A request was refused. ${message}`, fields };
     }
     case 'operator.acted': {

@@ -10,7 +10,7 @@ import {
 } from '../common/index.js';
 import { type EventName, type InstanceKey, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type EventBus } from './event-bus.js';
-import { lineOf, type LogLevel } from './event-line.js';
+import { lineOf, type LogLevel, withIds } from './event-line.js';
 import { ExpiryBursts } from './expiry-bursts.js';
 import { EVENT_TYPES, stateOf, stateGroupOf, subjectOf } from './event-subject.js';
 
@@ -235,6 +235,7 @@ export class EventLogger {
     let text = message;
     if (repeats > 0) text += ` (${repeats} ${many ? 'more' : 'like this'} in the last ${time})`;
     else if (many) text += ` (many changes: further ones are counted and reported within ${time})`;
-    this.logger[level](text, this.withFields ? { ...fields, ...(repeats > 0 && { repeats }) } : {});
+    if (this.withFields) this.logger[level](text, { ...fields, ...(repeats > 0 && { repeats }) });
+    else this.logger[level](withIds(text, fields), {});
   }
 }

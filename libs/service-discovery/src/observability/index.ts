@@ -7,7 +7,7 @@ export {
   type EventOf,
   type SubscribeOptions,
 } from './event-bus.js';
-export { lineOf, type EventLine, type LogLevel } from './event-line.js';
+export { lineOf, type EventLine, type LogLevel, withIds } from './event-line.js';
 export { EVENT_LOGGER_OPTIONS, EventLogger, type EventLoggerOptions, type LoggerPort } from './event-logger.js';
 export { Fleet } from './fleet.js';
 export { Journal, JOURNAL_OPTIONS, type JournalOptions, type JournalWriter, momentId } from './journal.js';

@@ -142,7 +142,8 @@ class SpanEvents implements EventSink {
     private readonly events: EventSink,
   ) {
     const { traceId, spanId } = span.spanContext();
-    this.ids = { traceId, spanId };
+    // A span that is not recorded cannot be looked up.
+    this.ids = span.isRecording() ? { traceId, spanId } : { traceId };
   }
 
   emit<Name extends EventName>(type: Name, payload: Payload<Name>): void {

@@ -1,4 +1,6 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { type EventIds } from '../../model/index.js';
+import { type PassedOn } from './passed-on.js';
 
 /**
  * What a request carries to the work that answers it: one small object for each request that carries anything, so that the
@@ -7,6 +9,7 @@ import { AsyncLocalStorage } from 'node:async_hooks';
 export interface IncomingContext {
   /** Milliseconds since the epoch. */
   readonly deadline: number | undefined;
+  readonly passedOn: PassedOn | undefined;
 }
 
 const contexts = new AsyncLocalStorage<IncomingContext>();
@@ -34,4 +37,25 @@ export function runIncoming<T>(context: IncomingContext, fn: () => T): T {
 export function currentDeadline(): number | undefined {
   wantIncoming();
   return contexts.getStore()?.deadline;
+}
+
+/**
+ * The id of the request being handled, for log lines of the app. Undefined outside of a request, and if it has none: see the option
+ * `requestId`. As with {@link currentDeadline}, requests of an app that makes no calls keep theirs from the first call of this
+ * function on.
+ */
+export function currentRequestId(): string | undefined {
+  wantIncoming();
+  return contexts.getStore()?.passedOn?.ids.requestId;
+}
+
+/** The headers that calls made for the request being handled pass on. */
+export function currentHeaders(): Readonly<Record<string, string>> | undefined {
+  wantIncoming();
+  return contexts.getStore()?.passedOn?.headers;
+}
+
+/** The ids of the request being handled. */
+export function currentIds(): EventIds | undefined {
+  return contexts.getStore()?.passedOn?.ids;
 }

@@ -18,7 +18,7 @@ function deadlineOf(sent: string): number | undefined {
   const clock = new ManualClock(NOW);
   const trust = new DeadlineTrust(undefined, undefined);
   const host = { httpAdapter } as unknown as HttpAdapterHost;
-  new IncomingHook(host, { inheritDeadline: true }, clock, trust, new ModulesContainer()).attach();
+  new IncomingHook(host, { inheritDeadline: true, requestId: false }, clock, trust, new ModulesContainer()).attach();
   wantIncoming();
   let deadline: number | undefined;
   const request = { headers: { [DEADLINE_HEADER]: sent } } as unknown as PeerRequest;

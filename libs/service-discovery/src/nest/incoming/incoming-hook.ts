@@ -8,6 +8,7 @@ import { CLOCK, OPTIONS_IN_FORCE } from '../tokens.js';
 import { DeadlineReader } from './deadline-reader.js';
 import { DeadlineTrust } from './deadline-trust.js';
 import { runIncoming, wantIncoming } from './incoming-context.js';
+import { PassedOnReader, REQUEST_ID_OPTIONS } from './passed-on.js';
 
 type Next = () => void;
 
@@ -23,23 +24,25 @@ interface FastifyLike {
 export class IncomingHook {
   /** Undefined: requests set no deadlines. */
   private readonly deadlines: DeadlineReader | undefined;
+  private readonly passedOn: PassedOnReader;
 
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
-    @Inject(OPTIONS_IN_FORCE) { inheritDeadline }: Pick<ResolvedServiceDiscoveryOptions, 'inheritDeadline'>,
+    @Inject(OPTIONS_IN_FORCE)
+    { inheritDeadline, requestId }: Pick<ResolvedServiceDiscoveryOptions, 'inheritDeadline' | 'requestId'>,
     @Inject(CLOCK) clock: Clock,
     @Inject(DeadlineTrust) trust: DeadlineTrust,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
   ) {
     if (inheritDeadline !== false) this.deadlines = new DeadlineReader(clock, trust);
+    this.passedOn = new PassedOnReader(requestId !== false && REQUEST_ID_OPTIONS.resolve(requestId));
   }
 
   /**
-   * Adds nothing to a request of an app that takes nothing from requests. Has to be called after the body parsers are there and
-   * before the routes: what an `AsyncLocalStorage` holds is lost where a body is read by events.
+   * Has to be called after the body parsers are there and before the routes: what an `AsyncLocalStorage` holds is lost where a
+   * body is read by events.
    */
   attach(): void {
-    if (this.deadlines === undefined) return;
     if (makesCalls(this.modules)) wantIncoming();
     const { httpAdapter } = this.host;
     if (httpAdapter.getType() === 'fastify') {
@@ -53,7 +56,8 @@ export class IncomingHook {
   /** A request that carries nothing enters no context. */
   private enter(request: PeerRequest, next: Next): void {
     const deadline = this.deadlines?.read(request);
-    if (deadline === undefined) next();
-    else runIncoming({ deadline }, next);
+    const passedOn = this.passedOn.read(request);
+    if (deadline === undefined && passedOn === undefined) next();
+    else runIncoming({ deadline, passedOn }, next);
   }
 }

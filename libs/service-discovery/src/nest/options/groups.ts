@@ -17,6 +17,7 @@ const MEANT: Readonly<Partial<Record<keyof Options, string>>> = {
   api: 'its path is api.path',
   advertise: "the address 10.0.0.1:80 is { host: '10.0.0.1', port: 80 }",
   loadBalancing: 'a strategy alone is its name, a class or a factory',
+  requestId: 'the header is requestId.header',
   shutdown: 'how long leaving may take is shutdown.timeout',
   logging: "how much is written, the app's own logger says, and for each event logging.levels",
   metrics: 'api: false leaves out their route, and what the names start with is metrics.prefix',

@@ -50,6 +50,7 @@ import {
 } from '../../store/index.js';
 import { type Transport, UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from '../../transport/index.js';
 import { type DeadlineCheck } from '../incoming/deadline-trust.js';
+import { REQUEST_ID_OPTIONS, type RequestIdOptions } from '../incoming/passed-on.js';
 import { API_OPTION_GROUP, type ApiOptions } from '../rest/api-options.js';
 import { DECORATORS } from '../route-decorators.js';
 
@@ -366,6 +367,21 @@ export const MODULE_OPTIONS = new OptionGroup('', {
     },
   }),
   /**
+   * The id of a request, which is passed on to the calls that are made while it is answered, and stands in their events and log
+   * lines; false: requests have none.
+   * @default taken from `x-request-id`, and not created where a request has none
+   */
+  requestId: custom<Partial<RequestIdOptions> | false>({
+    default: {},
+    range: 'options or `false`',
+    inner: REQUEST_ID_OPTIONS,
+    switchable: true,
+    read: (given, path, check) => {
+      if (given !== false) check.gather(() => REQUEST_ID_OPTIONS.resolve(given as Partial<RequestIdOptions>, path));
+      return given as Partial<RequestIdOptions> | false;
+    },
+  }),
+  /**
    * The address that own services register under, and when they do: for port mappings, and hosts that others know by another name.
    * `SERVICE_DISCOVERY_HOST` and `SERVICE_DISCOVERY_PORT` in the environment.
    * @default the address that the server listens on, once the app is ready
@@ -445,6 +461,7 @@ export interface ResolvedServiceDiscoveryOptions {
   /** The token of the environment, also where `api` is false. */
   readonly token: string | undefined;
   readonly inheritDeadline: boolean | DeadlineCheck;
+  readonly requestId: Partial<RequestIdOptions> | false;
   readonly advertise: AdvertiseOptions;
   readonly shutdown: { readonly drainDelayMs: number; readonly timeoutMs: number };
   readonly logging: EventLoggerOptions | false;

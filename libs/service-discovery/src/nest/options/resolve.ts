@@ -94,7 +94,7 @@ function resolveMerged(
   checkFollow(options, mode, check);
   const communicator: CommunicatorDefaults = pick(options, [...COMMUNICATOR_OPTIONS.names, 'patterns']);
   checkCalls(communicator, strategies, check);
-  const { transport, inheritDeadline, advertise, selfPreservation, logging, metrics, journal } = {
+  const { transport, inheritDeadline, requestId, advertise, selfPreservation, logging, metrics, journal } = {
     ...MODULE_OPTIONS.defaults,
     ...withoutUndefined(own),
   };
@@ -118,6 +118,7 @@ function resolveMerged(
     api: options.api === false ? false : resolveApi(options.api, check),
     allowedHosts: checkHosts(options, check),
     inheritDeadline,
+    requestId,
     advertise,
     shutdown: resolveShutdown(options.shutdown, mode, check),
     logging,
