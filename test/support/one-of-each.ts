@@ -1,7 +1,7 @@
 import { type EventSink } from 'nest-service-discovery/core';
 
 /** The service and the instance of all events. */
-const COUNTED = { service: 'users', instanceId: 'a' } as const;
+export const COUNTED = { service: 'users', instanceId: 'a' } as const;
 
 /** Emits events that every metric counts, so that each of its labels has a value. */
 export function countOneOfEach(bus: EventSink): void {
