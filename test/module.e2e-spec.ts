@@ -296,6 +296,7 @@ describe.each(PLATFORMS)('an app with the module on %s', (_name, adapter) => {
       'instance.registered',
       'instance.status_changed',
       'instance.status_changed',
+      'operator.acted',
       'instance.deregistered',
     ]);
     await Promise.all([watch.close(), events.close()]);
