@@ -176,7 +176,7 @@ function readClient(client: unknown, path: string, check: OptionValidator): Redi
   const { duplicate, pipeline, options } = (client ?? {}) as Partial<Record<keyof RedisClient, unknown>>;
   const isClient = typeof duplicate === 'function' && typeof pipeline === 'function' && typeof options === 'object';
   if (!isClient) check.problem(path, typeof client, 'an instance of Redis or Cluster of ioredis');
-  const { keyPrefix } = ((isClient && options) || {}) as { keyPrefix?: string };
+  const { keyPrefix } = (isClient && options ? options : {}) as { keyPrefix?: string };
   if (keyPrefix) check.problem(path, keyPrefix, 'a client without keyPrefix: use the namespace instead');
   return client as RedisClient;
 }

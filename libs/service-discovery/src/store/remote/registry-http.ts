@@ -90,7 +90,8 @@ export class RegistryHttp {
   async close(): Promise<void> {
     this.closed = true;
     this.tls.close();
-    await Promise.all([this.pool, ...this.retired].map((pool) => pool?.destroy()));
+    const pools = this.pool ? [this.pool, ...this.retired] : [...this.retired];
+    await Promise.all(pools.map((pool) => pool.destroy()));
   }
 
   private async openPool(): Promise<Pool> {
