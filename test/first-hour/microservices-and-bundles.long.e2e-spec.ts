@@ -165,7 +165,7 @@ describe('a Nest 11 app without @nestjs/terminus, @nestjs/schedule and @nestjs/a
   });
 
   it('has the registry command', async () => {
-    const { code, output } = await app.run('npx', 'nest-service-discovery', '--help');
+    const { code, output } = await app.run('npx', 'nest-service-discovery', 'registry', '--help');
     expect([code, output]).toEqual([0, expect.stringContaining('Usage: nest-service-discovery registry')]);
     expect(linesOf(await app.run('node', 'command.js'))).toEqual(['registered 201', 'ended 0 null']);
   });

@@ -10,7 +10,8 @@ const CACHE_LIMIT = 256;
 class VersionRange {
   private readonly verdicts = new Map<string, boolean>();
 
-  constructor(private readonly range: Range) {}
+  /** @param range by its shape, since apps that compile this type need not have the types of semver */
+  constructor(private readonly range: { test(version: string): boolean }) {}
 
   has(version: string): boolean {
     let verdict = this.verdicts.get(version);

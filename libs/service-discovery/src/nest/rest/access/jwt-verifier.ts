@@ -1,4 +1,4 @@
-import type * as Jose from 'jose';
+import type * as Jose from 'jose' with { 'resolution-mode': 'import' };
 import {
   type Clock,
   custom,
