@@ -100,7 +100,8 @@ function CallsSection({ service, instance }: { readonly service: Service; readon
   return (
     <Section title="Share of calls" note="the last hour, of this process">
       <Loaded answer={answer}>
-        {({ instances = [] }) => {
+        {({ instances }) => {
+          if (!instances) return <p class="muted">Calls are counted by service, not by instance.</p>;
           const all = instances.reduce((sum, { calls }) => sum + calls, 0);
           const own = instances.find(({ instance_id: id }) => id === instance.instance_id);
           const byWeight = weights === 0 ? 0 : instance.weight / weights;
