@@ -123,6 +123,11 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
       instances: 1,
       healthy_instances: 0,
       tier: 'data',
+      since,
+      tags: [],
+      zones: [],
+      versions: [],
+      expiry_held: false,
     });
     expect(nodes).toContainEqual(expect.objectContaining({ service_name: 'mail', status: 'not_registered' }));
     expect(edges).toContainEqual(expect.objectContaining({ from: 'orders', to: 'mail', source: 'declared' }));

@@ -5,7 +5,8 @@ import { useLive } from '../live.js';
 import { type Calls, type CallSeries } from '../model.js';
 import { Empty, Heading, Loaded, Section } from '../parts/basics.js';
 import { CallPlots } from '../parts/call-plots.js';
-import { route, setQuery, toService } from '../router.js';
+import { Choice, distinct } from '../parts/filters.js';
+import { route, toService } from '../router.js';
 
 export function CallsView() {
   const answer = useLive<Calls>(['calls'], {}, { everyMs: 10_000 });
@@ -38,12 +39,12 @@ function CallsOf({ calls }: { readonly calls: Calls }) {
   return (
     <>
       <div class="filters" role="search" aria-label="Calls">
-        <Choice label="Caller" name="caller" value={caller} values={calls.edges.map((edge) => edge.caller)} />
+        <Choice label="Caller" name="caller" value={caller} values={distinct(calls.edges.map((edge) => edge.caller))} />
         <Choice
           label="Called service"
           name="service"
           value={service}
-          values={calls.edges.map((edge) => edge.service_name)}
+          values={distinct(calls.edges.map((edge) => edge.service_name))}
         />
       </div>
       <Section title="Over time">
@@ -53,29 +54,6 @@ function CallsOf({ calls }: { readonly calls: Calls }) {
         <EdgeTable edges={edges} />
       </Section>
     </>
-  );
-}
-
-interface ChoiceProps {
-  readonly label: string;
-  readonly name: string;
-  readonly value: string;
-  readonly values: readonly string[];
-}
-
-function Choice({ label, name, value, values }: ChoiceProps) {
-  return (
-    <label class="field">
-      <span>{label}</span>
-      <select value={value} onChange={(event) => setQuery({ [name]: event.currentTarget.value })}>
-        <option value="">all</option>
-        {[...new Set(values)].sort().map((item) => (
-          <option key={item} value={item}>
-            {item}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }
 

@@ -1,6 +1,6 @@
-import { duration, fullTime, ms, percent, words } from '../format.js';
+import { duration, fullTime, ms, words } from '../format.js';
 import { useLive } from '../live.js';
-import { type Calls, type Ejection, type Instance, type Reason, type Service, type Transition } from '../model.js';
+import { type Ejection, type Instance, type Reason, type Transition } from '../model.js';
 import { CircuitActions, InstanceActions } from '../parts/actions.js';
 import { Ago, Chips, Empty, Facts, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
 import { Timeline } from '../parts/timeline.js';
@@ -26,9 +26,9 @@ export function InstanceView({ service, id }: InstanceProps) {
         {instance && <InstanceActions instance={instance} onDone={answer.refresh} />}
       </Heading>
       <Loaded answer={answer}>
-        {(loaded) =>
+        {() =>
           instance ? (
-            <InstanceOf service={loaded} instance={instance} />
+            <InstanceOf instance={instance} />
           ) : (
             <Empty title="This instance is not registered any more">
               What happened to it stands in <a href={href(['journal'], { service })}>the journal</a>.
@@ -41,14 +41,13 @@ export function InstanceView({ service, id }: InstanceProps) {
   );
 }
 
-function InstanceOf({ service, instance }: { readonly service: Service; readonly instance: Instance }) {
+function InstanceOf({ instance }: { readonly instance: Instance }) {
   return (
     <div class="columns is-even">
       <div>
         <Section title="Why it has this status" note="the first one decides">
           <ReasonList reasons={instance.reasons} />
         </Section>
-        <CallsSection service={service} instance={instance} />
         <CircuitSection instance={instance} />
         <DataSection title="Metadata" value={instance.metadata} />
       </div>
@@ -90,47 +89,6 @@ function ReasonList({ reasons }: { readonly reasons: readonly Reason[] }) {
         </li>
       ))}
     </ol>
-  );
-}
-
-/** Which share of the calls it gets, against which share its weight stands for. */
-function CallsSection({ service, instance }: { readonly service: Service; readonly instance: Instance }) {
-  const answer = useLive<Calls>(['calls'], { service: service.service_name }, { everyMs: 10_000 });
-  const weights = service.instances.reduce((sum, { weight }) => sum + weight, 0);
-  return (
-    <Section title="Share of calls" note="the last hour, of this process">
-      <Loaded answer={answer}>
-        {({ instances }) => {
-          if (!instances) return <p class="muted">Calls are counted by service, not by instance.</p>;
-          const all = instances.reduce((sum, { calls }) => sum + calls, 0);
-          const own = instances.find(({ instance_id: id }) => id === instance.instance_id);
-          const byWeight = weights === 0 ? 0 : instance.weight / weights;
-          return (
-            <>
-              <Bar label="By its weight" share={byWeight} color="is-weight" />
-              <Bar label="Of the calls" share={all === 0 ? 0 : (own?.calls ?? 0) / all} color="is-calls" />
-              <p class="muted">
-                {all === 0
-                  ? 'This process has not called the service in the last hour.'
-                  : `${own?.calls ?? 0} calls, ${own?.errors ?? 0} of them failed, p95 ${ms(own?.p95_ms)}.`}
-              </p>
-            </>
-          );
-        }}
-      </Loaded>
-    </Section>
-  );
-}
-
-function Bar({ label, share, color }: { readonly label: string; readonly share: number; readonly color: string }) {
-  return (
-    <div class="bar">
-      <span>{label}</span>
-      <span class="meter" aria-hidden="true">
-        <span class={color} style={{ width: `${share * 100}%` }} />
-      </span>
-      <span class="figures">{percent(share)}</span>
-    </div>
   );
 }
 

@@ -3,10 +3,11 @@ import { counted } from '../format.js';
 import { connection, journal } from '../live.js';
 import { type JournalEntry } from '../model.js';
 import { Empty, Heading } from '../parts/basics.js';
+import { Choice, distinct, TextFilter } from '../parts/filters.js';
 import { JournalLine } from '../parts/journal-lines.js';
 import { isNarrow } from '../parts/narrow.js';
 import { VirtualList } from '../parts/virtual-list.js';
-import { route, setQuery } from '../router.js';
+import { route } from '../router.js';
 
 export function JournalView() {
   const [held, setHeld] = useState<readonly JournalEntry[]>();
@@ -64,44 +65,14 @@ function matching({ q = '', service = '', type = '', severity = '' }: Query): (e
 }
 
 function Filters({ entries, query }: { readonly entries: readonly JournalEntry[]; readonly query: Query }) {
-  const types = [...new Set(entries.map(({ type }) => type))].sort();
-  const services = [...new Set(entries.flatMap(({ service_name: name }) => (name === null ? [] : [name])))].sort();
+  const types = distinct(entries.map(({ type }) => type));
+  const services = distinct(entries.flatMap(({ service_name: name }) => name ?? []));
   return (
     <div class="filters" role="search" aria-label="Events">
-      <label class="field is-wide">
-        <span>Text</span>
-        <input
-          type="search"
-          placeholder="Filter by text"
-          value={query.q ?? ''}
-          onInput={(event) => setQuery({ q: event.currentTarget.value })}
-        />
-      </label>
+      <TextFilter label="Text" placeholder="Filter by text" value={query.q} />
       <Choice name="service" value={query.service} values={services} />
       <Choice name="type" value={query.type} values={types} />
       <Choice name="severity" value={query.severity} values={['info', 'warning', 'error']} />
     </div>
-  );
-}
-
-interface ChoiceProps {
-  readonly name: string;
-  readonly value: string | undefined;
-  readonly values: readonly string[];
-}
-
-function Choice({ name, value = '', values }: ChoiceProps) {
-  return (
-    <label class="field">
-      <span>{name}</span>
-      <select value={value} onChange={(event) => setQuery({ [name]: event.currentTarget.value })}>
-        <option value="">all</option>
-        {(value === '' || values.includes(value) ? values : [value, ...values]).map((item) => (
-          <option key={item} value={item}>
-            {item}
-          </option>
-        ))}
-      </select>
-    </label>
   );
 }

@@ -3,6 +3,7 @@ import { counted, words } from '../format.js';
 import { useTopology } from '../live.js';
 import { type ServiceNode, type Status } from '../model.js';
 import { Ago, Chips, Empty, Heading, Loaded, StatusBadge, StatusIcon } from '../parts/basics.js';
+import { Choice, distinct, TextFilter } from '../parts/filters.js';
 import { VirtualList } from '../parts/virtual-list.js';
 import { route, setQuery, toService } from '../router.js';
 import { isNarrow } from '../parts/narrow.js';
@@ -39,9 +40,9 @@ function byName(a: ServiceNode, b: ServiceNode): number {
 
 const FILTERS = [
   { name: 'tier', valuesOf: ({ tier }: ServiceNode) => (tier === null ? [] : [tier]) },
-  { name: 'tag', valuesOf: ({ tags = [] }: ServiceNode) => tags },
-  { name: 'zone', valuesOf: ({ zones = [] }: ServiceNode) => zones },
-  { name: 'version', valuesOf: ({ versions = [] }: ServiceNode) => versions },
+  { name: 'tag', valuesOf: ({ tags }: ServiceNode) => tags },
+  { name: 'zone', valuesOf: ({ zones }: ServiceNode) => zones },
+  { name: 'version', valuesOf: ({ versions }: ServiceNode) => versions },
 ] as const;
 
 export function ServicesView() {
@@ -118,43 +119,17 @@ function Filters({
 }) {
   return (
     <div class="filters" role="search" aria-label="Services">
-      <label class="field is-wide">
-        <span>Name</span>
-        <input
-          type="search"
-          placeholder="Filter by name"
-          value={query.q ?? ''}
-          onInput={(event) => setQuery({ q: event.currentTarget.value })}
-        />
-      </label>
-      <label class="field">
-        <span>Status</span>
-        <select value={query.status ?? ''} onChange={(event) => setQuery({ status: event.currentTarget.value })}>
-          <option value="">all</option>
-          <option value="failing">failing only</option>
-          {SEVERITY.map((status) => (
-            <option key={status} value={status}>
-              {words(status)}
-            </option>
-          ))}
-        </select>
-      </label>
+      <TextFilter label="Name" placeholder="Filter by name" value={query.q} />
+      <Choice
+        name="status"
+        label="Status"
+        value={query.status}
+        values={['failing', ...SEVERITY]}
+        textOf={(status) => (status === 'failing' ? 'failing only' : words(status))}
+      />
       {FILTERS.map(({ name, valuesOf }) => {
-        const values = [...new Set(nodes.flatMap((node) => [...valuesOf(node)]))].sort();
-        if (values.length === 0) return null;
-        return (
-          <label class="field" key={name}>
-            <span>{name}</span>
-            <select value={query[name] ?? ''} onChange={(event) => setQuery({ [name]: event.currentTarget.value })}>
-              <option value="">all</option>
-              {values.map((value) => (
-                <option key={value} value={value}>
-                  {value}
-                </option>
-              ))}
-            </select>
-          </label>
-        );
+        const values = distinct(nodes.flatMap(valuesOf));
+        return values.length > 0 && <Choice key={name} name={name} value={query[name]} values={values} />;
       })}
     </div>
   );
@@ -194,16 +169,7 @@ function Header({ sort = 'status' }: { readonly sort?: string }) {
 }
 
 function ServiceRow({ node }: { readonly node: ServiceNode }) {
-  const {
-    service_name: name,
-    status,
-    instances,
-    healthy_instances: healthy,
-    tier,
-    tags = [],
-    versions = [],
-    since,
-  } = node;
+  const { service_name: name, status, instances, healthy_instances: healthy, tier, tags, versions, since } = node;
   return (
     <>
       <span role="cell" class="cell-name">

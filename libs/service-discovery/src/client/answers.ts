@@ -1,7 +1,8 @@
 import { type FilterStage, type UnavailableReason } from '../balancing/index.js';
-import { type CircuitBreakerView, type CircuitCommand } from '../communicator/index.js';
+import { type CallStageName, type CircuitBreakerView, type CircuitCommand } from '../communicator/index.js';
 import { type AggregatedStatus, type Fault, type StatusReason, type StatusTransition } from '../health/index.js';
 import {
+  type CircuitState,
   type InstanceStatus,
   type LeaseKind,
   type OperatorStatus,
@@ -242,7 +243,18 @@ export interface ExplanationView extends CallsView {
   readonly goes_by?: string;
   /** Why no instance can be picked; left out: one can. */
   readonly unavailable?: UnavailableReason;
+  /** The instance that a hash strategy would choose for the key. */
+  readonly owner?: string;
+  readonly healthy_share: number;
+  /** Whether health is ignored somewhere, since too few are healthy. */
+  readonly panic: boolean;
   readonly fail_open: boolean;
+  /** The stage that would refuse the call before an instance is picked; left out: none. */
+  readonly refused_by?: CallStageName;
+  /** Retries and hedges that the budget allows now; left out: unlimited. */
+  readonly retries_left?: number;
+  /** Left out: attempts are not hedged. */
+  readonly hedge_after_ms?: number;
   readonly instances: readonly ExplainedInstanceView[];
 }
 
@@ -261,4 +273,8 @@ export interface ExplainedInstanceView {
   /** Calls in flight. */
   readonly active: number;
   readonly latency_ms: number;
+  /** The share of calls that goes to its pool; left out: it is not taken. */
+  readonly pool_share?: number;
+  /** Left out: it has no circuit yet. */
+  readonly circuit?: { readonly state: CircuitState };
 }

@@ -64,6 +64,14 @@ export interface TopologyNodeView {
   readonly healthy_instances: number;
   /** That of its first instance with one. */
   readonly tier: string | null;
+  /** When the status of one of its instances last changed (ISO 8601); null: unknown. */
+  readonly since: string | null;
+  /** Those of all its instances, sorted. */
+  readonly tags: readonly string[];
+  readonly zones: readonly string[];
+  readonly versions: readonly string[];
+  /** Whether its instances do not expire, since too many of them miss their heartbeats at once. */
+  readonly expiry_held: boolean;
 }
 
 /** Figures are those of the last minute, null without calls. */

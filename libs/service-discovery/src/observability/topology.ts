@@ -1,4 +1,9 @@
-import { type AggregatedHealth, type AggregatedStatus, type ServiceHealth } from '../health/index.js';
+import {
+  type AggregatedHealth,
+  type AggregatedStatus,
+  type InstanceHealth,
+  type ServiceHealth,
+} from '../health/index.js';
 import { type EdgeRate } from './call-figures.js';
 
 interface TopologyNode {
@@ -6,6 +11,8 @@ interface TopologyNode {
   readonly status: AggregatedStatus | 'not_registered';
   readonly instances: number;
   readonly healthyInstances: number;
+  /** When the status of one of its instances last changed, in milliseconds since the Unix epoch; null: unknown. */
+  readonly since: number | null;
 }
 
 /** That one service calls another. */
@@ -78,7 +85,17 @@ function toNode(service: string, health: ServiceHealth | undefined): TopologyNod
     status: health?.status ?? 'not_registered',
     instances: instances.length,
     healthyInstances: instances.filter(({ status }) => status === 'healthy').length,
+    since: latest(startsOf(instances)),
   };
+}
+
+/** Since when each instance has its status, where that is known; in milliseconds since the Unix epoch. */
+function startsOf(instances: readonly InstanceHealth[]): number[] {
+  return instances.flatMap(({ reasons }) => reasons.find(({ status }) => status !== null)?.since ?? []);
+}
+
+function latest(times: readonly number[]): number | null {
+  return times.length === 0 ? null : Math.max(...times);
 }
 
 function findFaults(health: AggregatedHealth, edges: readonly TopologyEdge[]): TopologyFault[] {
@@ -115,11 +132,8 @@ function findFaults(health: AggregatedHealth, edges: readonly TopologyEdge[]): T
 /** A service is unhealthy since its last instance is, and degraded since the first one is. */
 function describeFault(service: string, { status, instances }: ServiceHealth): Pick<TopologyFault, 'since' | 'text'> {
   const failing = instances.filter((instance) => instance.status !== 'healthy' && instance.status !== 'unknown');
-  const starts = failing.flatMap(({ reasons }) => {
-    const since = reasons.find((reason) => reason.status !== null)?.since ?? null;
-    return since === null ? [] : [since];
-  });
-  const since = starts.length === 0 ? null : status === 'unhealthy' ? Math.max(...starts) : Math.min(...starts);
+  const starts = startsOf(failing);
+  const since = status === 'unhealthy' || starts.length === 0 ? latest(starts) : Math.min(...starts);
   const why = failing.find(({ reason }) => reason !== null)?.reason;
   const what = `${failing.length} of ${instances.length} instance${instances.length === 1 ? '' : 's'} of ${service} cannot be called`;
   return { since, text: why === undefined ? what : `${what}: ${why}` };

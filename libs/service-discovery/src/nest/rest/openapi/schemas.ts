@@ -345,6 +345,11 @@ export const SCHEMAS = {
         instances: integer(),
         healthy_instances: integer(),
         tier: orNull(text()),
+        since: orNull(moment('When the status of one of its instances last changed.')),
+        tags: list(text()),
+        zones: list(text()),
+        versions: list(text()),
+        expiry_held: flag('Whether its instances do not expire, since too many miss their heartbeats at once.'),
       }),
     ),
     edges: list(

@@ -4,6 +4,7 @@ import {
   type OverviewView,
   type ServiceFaultView,
   type TopologyEdgeView,
+  type TopologyNodeView,
   type TopologyView,
 } from '../../../client/index.js';
 import { type AggregatedHealth, type AggregatedStatus } from '../../../health/index.js';
@@ -46,21 +47,32 @@ export function toCallFiguresView(from: number, edges: readonly CallEdgeView[]):
 
 export function toTopologyView(
   { nodes, edges, faults }: Topology,
-  { services }: RegistrySnapshot,
+  snapshot: RegistrySnapshot,
   mayRead: MayRead,
 ): TopologyView {
   return {
-    nodes: nodes
-      .filter(({ service }) => mayRead(service))
-      .map(({ service, status, instances, healthyInstances }) => ({
-        service_name: service,
-        status,
-        instances,
-        healthy_instances: healthyInstances,
-        tier: services.get(service)?.find(({ tier }) => tier !== undefined)?.tier ?? null,
-      })),
+    nodes: nodes.filter(({ service }) => mayRead(service)).map((node) => toNodeView(node, snapshot)),
     edges: edges.filter(({ from, to }) => mayRead(from) && mayRead(to)).map(toEdgeView),
     faults: toFaultViews(faults, mayRead),
+  };
+}
+
+function toNodeView(
+  { service, status, instances, healthyInstances, since }: Topology['nodes'][number],
+  { services, expiryHolds }: RegistrySnapshot,
+): TopologyNodeView {
+  const registered = services.get(service) ?? [];
+  return {
+    service_name: service,
+    status,
+    instances,
+    healthy_instances: healthyInstances,
+    tier: registered.find(({ tier }) => tier !== undefined)?.tier ?? null,
+    since: since === null ? null : isoOf(since),
+    tags: distinct(registered.flatMap(({ tags }) => tags)),
+    zones: distinct(registered.flatMap(({ zone }) => zone ?? [])),
+    versions: distinct(registered.flatMap(({ version }) => version ?? [])),
+    expiry_held: expiryHolds.has(service),
   };
 }
 
@@ -122,4 +134,8 @@ function rounded(value: number): number {
 
 function isoOf(epochMs: number): string {
   return new Date(epochMs).toISOString();
+}
+
+function distinct(values: readonly string[]): string[] {
+  return [...new Set(values)].sort();
 }
