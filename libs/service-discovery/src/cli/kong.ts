@@ -6,10 +6,8 @@ import { type KongImport } from '../kong/index.js';
 import { type ServiceRegistration, toInstance } from '../model/index.js';
 import { toInstanceBody } from '../store/index.js';
 import { CommandError } from './command-error.js';
-import { type Finding } from './look.js';
+import { type Finding, type Task } from './look.js';
 import { type Output } from './output.js';
-
-type Task = (registry: RegistryClient, out: Output) => Promise<Finding | void>;
 
 interface ImportFlags {
   readonly out?: string;

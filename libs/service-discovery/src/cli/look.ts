@@ -4,6 +4,9 @@ import { type Output } from './output.js';
 /** What a command found: 1 if something is wrong. */
 export type Finding = 0 | 1;
 
+/** What a command asks, and where it prints. */
+export type Task = (registry: RegistryClient, out: Output) => Promise<Finding | void>;
+
 /** The state of the whole: 1 unless all is healthy, or nothing is known yet. */
 export async function showStatus(registry: RegistryClient, out: Output): Promise<Finding> {
   const health = await registry.health();

@@ -5,13 +5,13 @@ import { CommandError, UsageError } from './command-error.js';
 import { completionOf } from './completion.js';
 import { diagnose } from './doctor/index.js';
 import {
-  type Finding,
   showCircuits,
   showExplanation,
   showInstances,
   showServices,
   showStatus,
   watchEvents,
+  type Task,
 } from './look.js';
 import { addKong } from './kong.js';
 import { missingPackage } from './missing-package.js';
@@ -37,9 +37,6 @@ interface GlobalFlags {
   readonly token?: string;
   readonly json?: boolean;
 }
-
-/** What a command asks, and where it prints. */
-type Task = (registry: RegistryClient, out: Output) => Promise<Finding | void>;
 
 /**
  * The command line. `parseAsync` rejects with a `CommandError`, or commander's own error for wrong usage.

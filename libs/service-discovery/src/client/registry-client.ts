@@ -3,11 +3,13 @@ import { type CircuitCommand } from '../communicator/index.js';
 import { type InstanceKey, type OperatorStatus } from '../model/index.js';
 import {
   type InstanceBody,
+  errorFieldsOf,
   readEventStream,
   type RegistryAnswer,
   RegistryHttp,
   type RemoteRegistryStoreOptions,
   resolveRemoteRegistryStoreOptions,
+  streamText,
   toRegistryError,
 } from '../store/index.js';
 import {
@@ -55,9 +57,11 @@ const PAGE = 1_000;
  */
 export class RegistryClient {
   private readonly http: RegistryHttp;
+  private readonly clock: Clock;
 
   /** @throws InvalidConfigurationError */
   constructor(options: RemoteRegistryStoreOptions, { clock = systemClock }: { readonly clock?: Clock } = {}) {
+    this.clock = clock;
     this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), clock);
   }
 
@@ -145,9 +149,8 @@ export class RegistryClient {
    * @param instanceId undefined: the circuit of the service as a whole
    */
   forceCircuit(service: string, instanceId: string | undefined, state: CircuitCommand): Promise<CircuitCommandView> {
-    const path =
-      instanceId === undefined ? `/services/${encodeURIComponent(service)}` : instancePath(service, instanceId);
-    return this.send('PUT', path.replace('/services', '/circuit-breakers'), { state });
+    const target = instanceId === undefined ? encodeURIComponent(service) : keyPath(service, instanceId);
+    return this.send('PUT', `/circuit-breakers/${target}`, { state });
   }
 
   /** What happens in the process that is asked, from now on until the signal aborts. */
@@ -157,8 +160,9 @@ export class RegistryClient {
     if (signal.aborted) return;
     signal.addEventListener('abort', abort, { once: true });
     try {
-      const { body } = await this.http.open('GET', '/events', stop);
-      for await (const { data } of readEventStream(decoded(body))) yield JSON.parse(data) as EventView;
+      const answer = await this.http.open('GET', '/events', stop);
+      for await (const { data } of readEventStream(streamText(answer, stop, this.clock)))
+        yield JSON.parse(data) as EventView;
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -201,22 +205,16 @@ function queryOf(query: Query): string {
 }
 
 function instancePath(service: string, instanceId: string): string {
-  return `/services/${encodeURIComponent(service)}/instances/${encodeURIComponent(instanceId)}`;
+  return `/services/${keyPath(service, instanceId)}`;
+}
+
+function keyPath(service: string, instanceId: string): string {
+  return `${encodeURIComponent(service)}/instances/${encodeURIComponent(instanceId)}`;
 }
 
 /** The error of a refusal that is about the request. */
 function errorOf(body: unknown): ServiceDiscoveryError | undefined {
-  const { code = '', message = '', service, instance_id: instanceId } = fieldsOf(body);
+  const { code = '', message = '', service, instance_id: instanceId } = errorFieldsOf(body);
   if (!Object.hasOwn(ERROR_CODES, code) || code === 'REGISTRY_UNAVAILABLE') return undefined;
   return new ServiceDiscoveryError(code as ErrorCode, message, { service, instanceId });
-}
-
-function fieldsOf(body: unknown): Readonly<Partial<Record<'code' | 'message' | 'service' | 'instance_id', string>>> {
-  const error = (body as { error?: unknown } | null | undefined)?.error;
-  return typeof error === 'object' && error !== null ? error : {};
-}
-
-async function* decoded(body: AsyncIterable<Uint8Array>): AsyncGenerator<string, void, undefined> {
-  const decoder = new TextDecoder();
-  for await (const chunk of body) yield decoder.decode(chunk, { stream: true });
 }

@@ -3,7 +3,7 @@ import { oneLine } from '../../common/index.js';
 import { type Output } from '../output.js';
 import { gather, type Evidence, type Question } from './evidence.js';
 import { PROBLEMS } from './problems.js';
-import { type DoctorFinding, type DoctorProblem } from './questions.js';
+import { type DoctorFinding, type DoctorProblem, type DoctorQuestion } from './questions.js';
 
 export { toMarkdown } from './markdown.js';
 export { PROBLEMS } from './problems.js';
@@ -48,10 +48,14 @@ export async function diagnose(
   return cause ? 1 : 0;
 }
 
+/** The questions that can be asked: about what is not registered, whether it is. */
+function askable({ id, questions }: DoctorProblem, { view }: Evidence): readonly DoctorQuestion[] {
+  if (view) return questions;
+  return id === 'discovery' ? questions.slice(0, 1) : [];
+}
+
 function answersTo(problem: DoctorProblem, evidence: Evidence): Answer[] {
-  // Of what is not registered there is nothing else to ask.
-  const questions = evidence.view ? problem.questions : problem.questions.slice(0, problem.id === 'discovery' ? 1 : 0);
-  return questions.flatMap(({ title, findings = [] }) =>
+  return askable(problem, evidence).flatMap(({ title, findings = [] }) =>
     findings.flatMap((finding) => {
       const found = finding.found?.(evidence);
       return found === undefined ? [] : [{ problem, question: title, finding, found }];
@@ -59,17 +63,12 @@ function answersTo(problem: DoctorProblem, evidence: Evidence): Answer[] {
   );
 }
 
-function print(
-  out: Output,
-  { title, questions, id }: DoctorProblem,
-  evidence: Evidence,
-  answers: readonly Answer[],
-): void {
-  if (!evidence.view && id !== 'discovery') return;
-  out.line(out.paint('bold', title));
+function print(out: Output, problem: DoctorProblem, evidence: Evidence, answers: readonly Answer[]): void {
+  const questions = askable(problem, evidence);
+  if (questions.length > 0) out.line(out.paint('bold', problem.title));
   for (const { title: question, saw } of questions) {
-    if (!saw || (!evidence.view && question !== questions[0]?.title)) continue;
-    const hit = answers.find((answer) => answer.problem.id === id && answer.question === question);
+    if (!saw) continue;
+    const hit = answers.find((answer) => answer.problem === problem && answer.question === question);
     const mark = !hit ? out.paint('green', 'ok') : hit.finding.byDesign ? '--' : out.paint('red', '!!');
     const [first, ...more] = saw(evidence).split('\n');
     out.line(`  ${mark} ${question} ${plain(first ?? '')}`);
@@ -101,9 +100,9 @@ function toJson(evidence: Evidence, problems: readonly DoctorProblem[], cause: A
           command: cause.finding.mend?.(evidence) ?? null,
         }
       : null,
-    questions: problems.flatMap(({ id, questions }) =>
-      questions.flatMap(({ title, saw }) =>
-        saw && evidence.view ? [{ problem: id, question: title, saw: saw(evidence) }] : [],
+    questions: problems.flatMap((problem) =>
+      askable(problem, evidence).flatMap(({ title, saw }) =>
+        saw ? [{ problem: problem.id, question: title, saw: saw(evidence) }] : [],
       ),
     ),
   };

@@ -40,9 +40,13 @@ export interface DoctorFinding {
 
 /** `users-1, users-2: why`; undefined without any. */
 export function ids(found: readonly { readonly instance_id: string | null }[], why: string): string | undefined {
-  return found.length === 0
-    ? undefined
-    : `${found.map(({ instance_id: id }) => id ?? 'the service').join(', ')}: ${why}`;
+  const names = listed(found, ({ instance_id: id }) => id ?? 'the service', ', ');
+  return names && `${names}: ${why}`;
+}
+
+/** A text for each, in one line; undefined without any. */
+function listed<T>(found: readonly T[], textOf: (one: T) => string, separator = '; '): string | undefined {
+  return found.length === 0 ? undefined : found.map(textOf).join(separator);
 }
 
 /** The instances of a kind of lease that were not renewed for more than half of their time. */
@@ -67,9 +71,7 @@ export function leftOutAt(
   const instances = explanation?.instances ?? [];
   if (!some && instances.some(({ taken }) => taken)) return undefined;
   const found = instances.filter(({ stage }) => stage !== undefined && stages.includes(stage));
-  return found.length === 0
-    ? undefined
-    : found.map(({ instance_id: id, reason = 'left out' }) => `${id}: ${reason}`).join('; ');
+  return listed(found, ({ instance_id: id, reason = 'left out' }) => `${id}: ${reason}`);
 }
 
 /** The unhealthy instances whose last check failed for such a reason. */
@@ -77,9 +79,7 @@ export function byReason({ instances }: Evidence, reason: RegExp): string | unde
   const found = instances.filter(
     ({ status, health }) => status === 'unhealthy' && health?.reason !== undefined && reason.test(health.reason),
   );
-  return found.length === 0
-    ? undefined
-    : found.map(({ instance_id: id, health }) => `${id}: ${health!.reason}`).join('; ');
+  return listed(found, ({ instance_id: id, health }) => `${id}: ${health!.reason}`);
 }
 
 export function circuitsIn(
@@ -87,11 +87,10 @@ export function circuitsIn(
   isMeant: (circuit: CircuitBreakerBody) => boolean,
 ): string | undefined {
   const found = circuits.filter(isMeant);
-  return found.length === 0
-    ? undefined
-    : found
-        .map(({ instance_id: id, state, failures }) => `${id ?? 'the service'}: ${state} after ${failures} failures`)
-        .join('; ');
+  return listed(
+    found,
+    ({ instance_id: id, state, failures }) => `${id ?? 'the service'}: ${state} after ${failures} failures`,
+  );
 }
 
 export function isHealthy({ instances }: Evidence, instanceId: string | null): boolean {

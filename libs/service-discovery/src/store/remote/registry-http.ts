@@ -189,6 +189,8 @@ interface ErrorFields {
   readonly reason?: string;
   readonly retry_after_ms?: number;
   readonly refused_by?: string;
+  readonly service?: string;
+  readonly instance_id?: string;
 }
 
 const PREFIX_HINT = "A global prefix of the registry's app belongs at its end: http://host:3000/api";
@@ -211,7 +213,7 @@ export function toError(
   answer: { readonly status: number; readonly body: unknown },
   subject?: InstanceKey & { readonly host?: string },
 ): ServiceDiscoveryError {
-  const fields = fieldsOf(answer.body);
+  const fields = errorFieldsOf(answer.body);
   const { code, message = '', problems = [], reason, retry_after_ms: retryAfterMs } = fields;
   const details = { service: subject?.serviceName, instanceId: subject?.instanceId };
   if (answer.status === 401 || answer.status === 403) {
@@ -259,7 +261,8 @@ function pathHint(url: string): string {
   return `leave out ${path} at the end of the registry's URL, since it is added (remote.path)`;
 }
 
-function fieldsOf(body: unknown): ErrorFields {
+/** The fields of an error body; empty for any other body. */
+export function errorFieldsOf(body: unknown): ErrorFields {
   const error = (body as { error?: unknown } | null | undefined)?.error;
   return typeof error === 'object' && error !== null ? error : {};
 }

@@ -3,8 +3,8 @@ import { type Change, type WatchScope } from '../../model/index.js';
 import { type ChangeBody, type OnBadRecord, toChange } from './change-body.js';
 import { type OpenAnswer, type RegistryHttp } from './registry-http.js';
 
-/** A registry pings every 10 s. A watch that is silent for this long is lost. */
-const WATCH_SILENCE_MS = 25_000;
+/** A registry pings every 10 s. A stream that is silent for this long is lost. */
+const SILENCE_MS = 25_000;
 
 /**
  * Opens a watch and yields its changes until `stop` aborts.
@@ -21,7 +21,7 @@ export async function* readChanges(
   const lost = (reason: string, cause?: unknown): Error =>
     new RegistryUnavailableError(`The watch on the registry at ${http.url} was lost: ${reason}`, { cause });
   try {
-    for await (const { type, data } of readEventStream(chunksOf(answer, stop, clock))) {
+    for await (const { type, data } of readEventStream(textOf(answer, stop, clock))) {
       const change = type === 'change' ? toChange(JSON.parse(data) as ChangeBody, onBadRecord) : undefined;
       if (change) yield change;
     }
@@ -41,17 +41,17 @@ function open(http: RegistryHttp, scope: WatchScope, stop: AbortController): Pro
   return http.open('POST', '/watch', stop, { services, renewals });
 }
 
-/** The decoded chunks of a body. Aborts the request if none arrives for {@link WATCH_SILENCE_MS}. */
-async function* chunksOf(
+/** The decoded chunks of a stream of the API. Aborts the request if none arrives for {@link SILENCE_MS}. */
+export async function* textOf(
   { body }: OpenAnswer,
   stop: AbortController,
   clock: Clock,
 ): AsyncGenerator<string, void, undefined> {
-  const giveUp = (): void => stop.abort(new Error(`it was silent for ${WATCH_SILENCE_MS / 1_000} s`));
+  const giveUp = (): void => stop.abort(new Error(`it was silent for ${SILENCE_MS / 1_000} s`));
   let timer: Timer | undefined;
   const arm = (): void => {
     timer?.cancel();
-    timer = clock.setTimer(giveUp, WATCH_SILENCE_MS, { keepAlive: false });
+    timer = clock.setTimer(giveUp, SILENCE_MS, { keepAlive: false });
   };
   arm();
   try {
