@@ -133,7 +133,8 @@ export class Call<T> implements ShareableContext<Call<unknown>>, RetriedContext<
     this.givenDeadline = givenDeadline(this);
     const { timeoutMs } = this.times;
     const hasNone = this.givenDeadline === Number.POSITIVE_INFINITY;
-    this.ms = hasNone ? timeoutMs : Math.min(timeoutMs, this.givenDeadline - clock.epoch() + this.waitedMs);
+    // What is left counts from now on, and the limit from the start of the call: it may have waited, or the process was busy.
+    this.ms = hasNone ? timeoutMs : Math.min(timeoutMs, this.givenDeadline - clock.epoch() + clock.now() - this.began);
     if (this.ms <= 0) throw this.timeoutError();
     this.scope = new CancelScope(timers, this.caller && asCancellation(this.caller), this, this.began);
   }

@@ -82,6 +82,16 @@ describe('the deadline of a call', () => {
     expect(sentDeadlines()).toEqual([String(given)]);
   });
 
+  it('passes a given deadline on unchanged, even if the process is busy as the call begins', async () => {
+    const given = stage.clock.epoch() + 1_000;
+    const ambientDeadline = (): number => {
+      stage.clock.advance(11);
+      return given;
+    };
+    await stage.communicatorWith({}, { ambientDeadline }).callService('users', { path: '/' });
+    expect(sentDeadlines()).toEqual([String(given)]);
+  });
+
   it('does not extend the timeout if a given deadline is later', async () => {
     const given = stage.clock.epoch() + 60_000;
     const communicator = stage.communicatorWith({ timeout: '3s' }, { ambientDeadline: () => given });
