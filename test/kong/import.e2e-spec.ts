@@ -113,6 +113,28 @@ targets: [{ target: "10.0.0.1:80", upstream: ${reference} }]`);
     expect(report.entities.at(-1)).toMatchObject({ name: 'r', outcome: 'not_carried' });
   });
 
+  it.each([
+    { healthy: [], unhealthy: [302], expected: [[200], [302]] },
+    { healthy: [], unhealthy: [200, 302], expected: [[201], [200, 302]] },
+    { healthy: [599], unhealthy: [], expected: [[599], [200]] },
+    { healthy: [200], unhealthy: [], expected: [[200], [599]] },
+  ])('keeps statuses apart where healthy are $healthy and unhealthy are $unhealthy', (given) => {
+    const active = {
+      healthy: { interval: 1, http_statuses: given.healthy },
+      unhealthy: { http_statuses: given.unhealthy },
+    };
+    const { options } = importText(
+      JSON.stringify({
+        _format_version: '3.0',
+        services: [{ name: 'users', host: 'u' }],
+        upstreams: [{ name: 'u', healthchecks: { active } }],
+        targets: [{ target: '10.0.0.1:80', upstream: 'u' }],
+      }),
+    );
+    const { healthyStatuses, unhealthyStatuses } = options.healthCheck.services.users!;
+    expect([healthyStatuses, unhealthyStatuses]).toEqual(given.expected);
+  });
+
   it('gives up on aliases without end', () => {
     const { message } = problemsOf(() => importText('_format_version: "3.0"\nservices: &a [*a]'));
     expect(message).toContain('nested too deeply');

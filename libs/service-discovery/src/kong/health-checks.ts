@@ -156,9 +156,17 @@ function readStatuses(
     warn(unhealthyPath, 'statuses that are healthy too: Kong takes them for healthy, and so does the import');
   }
   return {
-    healthyStatuses: healthy.length > 0 ? toRanges(healthy) : KONG_HEALTHY,
-    unhealthyStatuses: unhealthy.length > 0 ? toRanges(unhealthy) : [599],
+    healthyStatuses: toRanges(healthy.length > 0 ? healthy : outside(unhealthy, KONG_HEALTHY)),
+    unhealthyStatuses: toRanges(unhealthy.length > 0 ? unhealthy : outside(healthy, [599])),
   };
+}
+
+/** Stands for an empty list, which Kong has and the options do not: the preferred statuses that the other list leaves free, else any such one. */
+function outside(other: readonly number[], preferred: readonly number[]): readonly number[] {
+  const free = preferred.filter((status) => !other.includes(status));
+  if (free.length > 0) return free;
+  const all = Array.from({ length: 400 }, (_, index) => 200 + index);
+  return all.filter((status) => !other.includes(status)).slice(0, 1);
 }
 
 function usableStatuses(fields: EntityFields, path: string, byDefault: readonly number[]): number[] {
