@@ -448,6 +448,8 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
 
 /** Examples that are processes of their own; the quick start below runs them. */
 const PROCESSES = ['user-service.ts', 'gateway.ts'];
+/** Tests that a user writes, and what they import: Jest runs them. */
+const TESTS = ['failover.spec.ts', 'matchers.ts'];
 
 describe('the pages', () => {
   it('name a file in every TypeScript block with imports', () => {
@@ -461,7 +463,7 @@ describe('the pages', () => {
 
   it('use each file name once, and every such file is run', () => {
     const files = blocks.flatMap(({ file }) => file ?? []);
-    expect(files.sort()).toEqual([...Object.keys(examples), ...PROCESSES].sort());
+    expect(files.sort()).toEqual([...Object.keys(examples), ...PROCESSES, ...TESTS].sort());
   });
 });
 
@@ -469,10 +471,24 @@ describe('an example', () => {
   const running: { close(): Promise<unknown> }[] = [];
   afterAll(() => Promise.all(running.map((one) => one.close())));
 
-  it.each([...sources.keys()].filter((file) => !PROCESSES.includes(file)))('%s does what it says', async (file) => {
-    const example = new Example(file, running);
-    await example.open();
-    await examples[file]!(example);
+  it.each([...sources.keys()].filter((file) => ![...PROCESSES, ...TESTS].includes(file)))(
+    '%s does what it says',
+    async (file) => {
+      const example = new Example(file, running);
+      await example.open();
+      await examples[file]!(example);
+    },
+  );
+});
+
+describe('a test of a user', () => {
+  it('passes in Jest', async () => {
+    const jest = join(root, 'node_modules/jest/bin/jest.js');
+    const flags = ['--experimental-vm-modules', '--no-warnings=ExperimentalWarning'];
+    const { stderr } = await exec(process.execPath, [...flags, jest, '--transform={}', 'failover.spec.js'], {
+      cwd: built.consumer,
+    });
+    expect(stderr).toContain('Tests:       1 passed, 1 total');
   });
 });
 

@@ -13,13 +13,25 @@ export { loadBalancerContract } from './load-balancer-contract.js';
 export { ManualClock } from './manual-clock.js';
 export { registryStoreContract } from './registry-store-contract.js';
 export {
+  ServiceDiscoveryTestingModule,
+  type ServiceDiscoveryTestingOptions,
+  type TestedOptions,
+} from './service-discovery-testing.module.js';
+export {
   type HandledRequest,
   reply,
   type Reply,
-  ServiceDiscoveryTestingModule,
-  type ServiceDiscoveryTestingOptions,
   type ServiceHandler,
   type ServiceHandlers,
-} from './service-discovery-testing.module.js';
+} from './service-handlers.js';
+export { type ExpectedRequest, type ServiceMatchers, serviceMatchers } from './service-matchers.js';
+export {
+  createTestingDiscovery,
+  type FakeService,
+  type FakeServiceInstance,
+  type Faults,
+  type ReceivedRequest,
+  type TestingDiscovery,
+} from './testing-discovery.js';
 export { transportContract } from './transport-contract.js';
 export { seededRandom } from '../common/index.js';

@@ -1,15 +1,6 @@
-import { Readable } from 'node:stream';
-import { text } from 'node:stream/consumers';
-import {
-  InvalidConfigurationError,
-  messageOf,
-  type Problem,
-  ServiceDiscoveryError,
-  systemClock,
-  TransportError,
-} from '../common/index.js';
+import { InvalidConfigurationError, type Problem, systemClock, TransportError } from '../common/index.js';
 import { type CommunicatorOptions, type PatternOverrides } from '../communicator/index.js';
-import { isServiceName, TIERS } from '../model/index.js';
+import { isServiceName, type ServiceInstance, TIERS } from '../model/index.js';
 import {
   getServiceDiscoveryConfig,
   type ResolvedServiceDiscoveryOptions,
@@ -19,15 +10,18 @@ import {
 } from '../nest/index.js';
 import { ServiceRegistry } from '../registry/index.js';
 import { MemoryRegistryStore, type RegistryStore } from '../store/index.js';
-import { type ServiceRequest } from '../transport/index.js';
 import { fakeInstance } from './fake-instance.js';
-import { type FakeResponse, FakeTransport } from './fake-transport.js';
+import { FakeTransport } from './fake-transport.js';
+import { answerOf, type ServiceHandlers, toHandled } from './service-handlers.js';
 
-/** The options of {@link ServiceDiscoveryTestingModule}: handlers, and what else the app's own options set, such as `patterns`. */
-export interface ServiceDiscoveryTestingOptions extends Omit<
+/** What tests may set of the options of `forRoot`: all but those of the registry. */
+export type TestedOptions = Omit<
   ServiceDiscoveryOptions,
   'preset' | 'mode' | 'registryUrl' | 'remote' | 'redis' | 'store' | 'services' | 'transport'
-> {
+>;
+
+/** The options of {@link ServiceDiscoveryTestingModule}: handlers, and what else the app's own options set, such as `patterns`. */
+export interface ServiceDiscoveryTestingOptions extends TestedOptions {
   /** What answers in place of each service. @default there is no other service */
   services?: ServiceHandlers;
 }
@@ -52,18 +46,7 @@ export class ServiceDiscoveryTestingModule {
    * @throws InvalidConfigurationError naming what is no service name or no handler
    */
   static forRoot(options: ServiceDiscoveryTestingOptions = {}): ReturnType<typeof ServiceDiscoveryModule.forRoot> {
-    return {
-      module: ServiceDiscoveryTestingModule,
-      imports: [ServiceDiscoveryModule.forRoot(toModuleOptions(options))],
-      // Most unit tests never call `init()`.
-      providers: [
-        {
-          provide: REGISTRY_STARTED,
-          inject: [ServiceRegistry],
-          useFactory: (registry: ServiceRegistry) => registry.start(),
-        },
-      ],
-    };
+    return startedModule(toModuleOptions(options));
   }
 
   /**
@@ -74,6 +57,21 @@ export class ServiceDiscoveryTestingModule {
   static options(options: ServiceDiscoveryTestingOptions = {}): ResolvedServiceDiscoveryOptions {
     return resolveServiceDiscoveryOptions(toModuleOptions(options), process.env);
   }
+}
+
+/** The module with the options of a test, whose registry starts without `init()`: most unit tests never call that. */
+export function startedModule(options: ServiceDiscoveryOptions): ReturnType<typeof ServiceDiscoveryModule.forRoot> {
+  return {
+    module: ServiceDiscoveryTestingModule,
+    imports: [ServiceDiscoveryModule.forRoot(options)],
+    providers: [
+      {
+        provide: REGISTRY_STARTED,
+        inject: [ServiceRegistry],
+        useFactory: (registry: ServiceRegistry) => registry.start(),
+      },
+    ],
+  };
 }
 
 /** A call that fails is one request, and no other test feels it; one that sets `maxAttempts` is repeated without a wait. */
@@ -95,19 +93,27 @@ function toModuleOptions({ services = {}, ...options }: ServiceDiscoveryTestingO
   };
 }
 
-/** Leases last for ever, so there is no timer. */
 const TIMELESS = { ...systemClock, setTimer: () => ({ cancel: () => undefined }) };
 
 function storeOf(services: ServiceHandlers): RegistryStore {
   assertHandlers(services);
-  const store = new MemoryRegistryStore({ clock: TIMELESS });
-  Object.keys(services).forEach((serviceName, index) => {
-    const instance = fakeInstance({ serviceName, port: index + 1 });
-    // Both take effect at once: this store has nothing to wait for.
-    void store.put(instance, Number.MAX_SAFE_INTEGER);
-    void store.setStatus(instance, 'healthy');
-  });
+  const store = timelessStore();
+  Object.keys(services).forEach((serviceName, index) => putHealthy(store, { serviceName, port: index + 1 }));
   return store;
+}
+
+/** A store whose leases last for ever, so that it has no timer. */
+export function timelessStore(): MemoryRegistryStore {
+  return new MemoryRegistryStore({ clock: TIMELESS });
+}
+
+/** Registers a healthy instance. */
+export function putHealthy(store: RegistryStore, fields: Partial<ServiceInstance>): ServiceInstance {
+  const instance = fakeInstance(fields);
+  // Both take effect at once: a store in memory has nothing to wait for.
+  void store.put(instance, Number.MAX_SAFE_INTEGER);
+  void store.setStatus(instance, 'healthy');
+  return instance;
 }
 
 function assertHandlers(services: ServiceHandlers): void {
@@ -120,90 +126,17 @@ function assertHandlers(services: ServiceHandlers): void {
   if (problems.length > 0) throw new InvalidConfigurationError(problems);
 }
 
-/** A call as the handler of a {@link ServiceDiscoveryTestingModule} gets it. */
-export interface HandledRequest {
-  /** `GET`, `POST` … */
-  readonly method: string;
-  /** Without the query: `/users/1`. */
-  readonly path: string;
-  /** A parameter that is given several times is a list. */
-  readonly query: Readonly<Record<string, string | readonly string[]>>;
-  /** Names in lower case. */
-  readonly headers: ServiceRequest['headers'];
-  /** What was sent as JSON is parsed; else a text. Undefined: there is none. */
-  readonly body: unknown;
-}
-
-/**
- * Answers the calls to a service, now or later. What it returns is the body of a 200: a text, bytes or a stream as they
- * are, anything else as JSON, undefined as no body; {@link reply} sets a status. What it throws counts as a request
- * without a response, `TRANSPORT_FAILURE`; a ServiceDiscoveryError is thrown as it is.
- */
-export type ServiceHandler = (request: HandledRequest) => unknown;
-
-/** The handlers by the names of their services. */
-export type ServiceHandlers = Readonly<Record<string, ServiceHandler>>;
-
-/** A status with a body, and headers if need be: see {@link reply}. */
-export class Reply {
-  constructor(
-    readonly status: number,
-    readonly body: unknown,
-    readonly headers: FakeResponse['headers'],
-  ) {}
-}
-
-/**
- * An answer with a status, for a {@link ServiceHandler}: `reply(404, { message: 'no such user' })`.
- * @param headers names in lower case. @default the content type of a JSON body, else none
- */
-export function reply(status: number, body?: unknown, headers?: FakeResponse['headers']): Reply {
-  return new Reply(status, body, headers);
-}
-
 /** A transport over which the handlers answer. */
 function handlerTransport(handlers: ServiceHandlers): FakeTransport {
-  return new FakeTransport(async ({ serviceName: service }, request) => {
+  return new FakeTransport(async (instance, request) => {
+    const { serviceName: service } = instance;
     const handler = Object.hasOwn(handlers, service) ? handlers[service] : undefined;
     if (!handler) throw new TransportError(`"${service}" has no handler${known(handlers)}`, true, { service });
-    const handled = await toHandled(request);
-    try {
-      const answer = await handler(handled);
-      return answer instanceof Reply ? answer : { body: answer };
-    } catch (error) {
-      if (error instanceof ServiceDiscoveryError) throw error;
-      const message = `The handler of "${service}" failed: ${messageOf(error)}`;
-      throw new TransportError(message, false, { service, cause: error });
-    }
+    return answerOf(handler, await toHandled(request), instance);
   });
 }
 
 function known(handlers: ServiceHandlers): string {
   const names = Object.keys(handlers);
   return names.length === 0 ? ', as has no other service' : `: there are handlers of ${names.join(', ')}`;
-}
-
-async function toHandled({ method, path, query, headers, body }: ServiceRequest): Promise<HandledRequest> {
-  const url = new URL(path, 'http://service');
-  for (const [name, value] of Object.entries(query ?? {})) {
-    for (const one of [value].flat()) if (one !== undefined && one !== null) url.searchParams.append(name, String(one));
-  }
-  return { method, path: url.pathname, query: toRecord(url.searchParams), headers, body: await toBody(body, headers) };
-}
-
-function toRecord(params: URLSearchParams): HandledRequest['query'] {
-  const names = [...new Set(params.keys())];
-  return Object.fromEntries(
-    names.map((name) => {
-      const values = params.getAll(name);
-      return [name, values.length === 1 ? values[0]! : values];
-    }),
-  );
-}
-
-async function toBody(body: ServiceRequest['body'], headers: ServiceRequest['headers']): Promise<unknown> {
-  if (body === undefined) return undefined;
-  const content =
-    typeof body === 'string' ? body : await text(body instanceof Uint8Array ? Readable.from([body]) : body);
-  return String(headers['content-type']).startsWith('application/json') ? (JSON.parse(content) as unknown) : content;
 }
