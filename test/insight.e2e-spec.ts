@@ -106,6 +106,53 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
     expect((await bodyOf<RestViews.CallFiguresView>('/calls?service=mail')).edges).toEqual([]);
   });
 
+  it('list the instances that speak HTTP as targets of Prometheus', async () => {
+    await start();
+    const common = { serviceName: 'users', version: '1.2.0', zone: 'eu-1', tier: 'web', tags: ['api', 'v1'] };
+    const manual = { heartbeat: 'manual' } as const;
+    await rest.registry.register(
+      { ...common, instanceId: 'a', host: '10.0.0.7', port: 8080, metadata: { metrics_path: '/internal/metrics' } },
+      manual,
+    );
+    await rest.registry.register(
+      {
+        serviceName: 'users',
+        instanceId: 'b',
+        host: '::1',
+        port: 443,
+        protocol: 'https',
+        metadata: { metrics_path: 7 },
+      },
+      manual,
+    );
+    await rest.registry.register({ serviceName: 'cache', host: '10.0.0.9', port: 6379, protocol: 'tcp' }, manual);
+    await rest.registry.setStatus({ serviceName: 'users', instanceId: 'b' }, 'draining');
+    expect(await bodyOf('/sd/prometheus')).toEqual([
+      {
+        targets: ['10.0.0.7:8080'],
+        labels: {
+          __meta_service_discovery_service: 'users',
+          __meta_service_discovery_instance: 'a',
+          __meta_service_discovery_version: '1.2.0',
+          __meta_service_discovery_zone: 'eu-1',
+          __meta_service_discovery_tier: 'web',
+          __meta_service_discovery_tags: ',api,v1,',
+          __meta_service_discovery_status: 'unknown',
+          __metrics_path__: '/internal/metrics',
+        },
+      },
+      {
+        targets: ['[::1]:443'],
+        labels: {
+          __meta_service_discovery_service: 'users',
+          __meta_service_discovery_instance: 'b',
+          __meta_service_discovery_status: 'draining',
+          __scheme__: 'https',
+        },
+      },
+    ]);
+  });
+
   it('show which service calls which, what is not well since when, and what depends on it', async () => {
     await start();
     await register('users', { tier: 'data' });

@@ -153,6 +153,7 @@ describe('responses of the API', () => {
     ['GET', '/calls?minutes=5', 200, undefined],
     ['GET', '/topology', 200, undefined],
     ['GET', '/overview', 200, undefined],
+    ['GET', '/sd/prometheus', 200, undefined],
     ['GET', '/explain/users', 200, undefined],
     ['GET', '/pipeline/users', 200, undefined],
   ] as const)('are what the document says: %s %s, %i', async (method, path, status, json) => {

@@ -99,6 +99,23 @@ beforeAll(async () => {
         job_name: 'every-metric',
         static_configs: [{ targets: [`127.0.0.1:${(everyMetric.server.address() as AddressInfo).port}`] }],
       },
+      {
+        job_name: 'discovered',
+        metrics_path: '/service-discovery/metrics',
+        authorization: { credentials: group.token },
+        http_sd_configs: [
+          {
+            url: `${registry.url}/service-discovery/sd/prometheus`,
+            authorization: { credentials: group.token },
+            refresh_interval: '1s',
+          },
+        ],
+        relabel_configs: [
+          { source_labels: ['__meta_service_discovery_service'], target_label: 'service' },
+          { source_labels: ['__meta_service_discovery_instance'], target_label: 'instance' },
+          { source_labels: ['__meta_service_discovery_version'], target_label: 'version' },
+        ],
+      },
     ],
   });
   await waitFor(
@@ -139,6 +156,46 @@ it('promtool finds nothing wrong with the metrics of any process of the shop', a
 it('Prometheus scrapes each process of the shop', async () => {
   const up = await prometheus.query('up{job="shop"}');
   expect(up.map(({ value }) => value[1])).toEqual(shop.map(() => '1'));
+});
+
+it('Prometheus follows registrations and removals through the HTTP service discovery of the registry', async () => {
+  const discovered = async (): Promise<readonly string[]> => {
+    const { activeTargets } = await prometheus.get<{
+      readonly activeTargets: readonly { readonly labels: Readonly<Record<string, string>>; readonly health: string }[];
+    }>('targets?state=active');
+    return activeTargets
+      .filter(({ labels, health }) => labels.job === 'discovered' && health === 'up')
+      .map(({ labels }) => `${labels.service} ${labels.version ?? '-'}`)
+      .sort();
+  };
+  const showsOnly = async (wanted: readonly string[]): Promise<true | undefined> =>
+    (await discovered()).join() === wanted.join() || undefined;
+  const send = (method: string, path: string, body?: object): Promise<Response> =>
+    fetch(`${shop[0]!.url}/service-discovery${path}`, {
+      method,
+      headers: { authorization: `Bearer ${group.token}`, 'content-type': 'application/json' },
+      body: body && JSON.stringify(body),
+    });
+  // The registry registers no service of its own.
+  const before = await waitFor(
+    'each process of the shop',
+    async () => {
+      const found = await discovered();
+      return found.length === shop.length - 1 ? found : undefined;
+    },
+    60_000,
+  );
+
+  const { port } = everyMetric.server.address() as AddressInfo;
+  const batch = { service_name: 'batch', instance_id: 'batch-1', host: '127.0.0.1', port, version: '2.0.0' };
+  const metadata = { metrics_path: '/own/metrics' };
+  const registered = await send('POST', '/register', { ...batch, health_check_path: null, metadata });
+  expect(registered.status).toBe(201);
+  await waitFor('a scrape of the new instance', () => showsOnly([...before, 'batch 2.0.0'].sort()), 60_000);
+  expect(await prometheus.query('up{job="discovered", service="batch", instance="batch-1"} == 1')).toHaveLength(1);
+
+  expect((await send('DELETE', '/services/batch/instances/batch-1')).status).toBe(204);
+  await waitFor('the end of its scrapes', () => showsOnly(before), 60_000);
 });
 
 it('each metric of docs/reference/metrics.md answers a query', async () => {

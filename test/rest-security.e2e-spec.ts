@@ -35,6 +35,7 @@ const OPEN: readonly string[] = [
   '/calls',
   '/topology',
   '/overview',
+  '/sd/prometheus',
   '/metrics',
 ];
 

@@ -192,7 +192,16 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
 
   it('finds no other service in lists and the aggregated health', async () => {
     const paths = ['/services', '/services/healthy', '/health/aggregated', '/health/aggregated?service=billing'];
-    for (const path of [...paths, '/circuit-breakers', '/ejections', '/journal', '/calls', '/topology', '/overview']) {
+    const others = [
+      '/circuit-breakers',
+      '/ejections',
+      '/journal',
+      '/calls',
+      '/topology',
+      '/overview',
+      '/sd/prometheus',
+    ];
+    for (const path of [...paths, ...others]) {
       const { status, text } = await send(ATTACKER, 'GET', path);
       expect(status).toBe(200);
       expect(text).not.toContain('billing');

@@ -93,6 +93,13 @@ export interface TopologyView {
   readonly faults: readonly ServiceFaultView[];
 }
 
+/** One of the list that `GET /sd/prometheus` answers, in the form of Prometheus's HTTP service discovery. */
+export interface ScrapeTargetView {
+  /** `host:port`, of one instance. */
+  readonly targets: readonly [string];
+  readonly labels: Readonly<Record<string, string>>;
+}
+
 /** The answer of `GET /overview`. */
 export interface OverviewView {
   readonly registry: {

@@ -1,9 +1,15 @@
 import { type IncomingHttpHeaders } from 'node:http';
 import { Controller, Get, Inject, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
-import { type CallFiguresView, type JournalView, type OverviewView, type TopologyView } from '../../client/index.js';
+import {
+  type CallFiguresView,
+  type JournalView,
+  type OverviewView,
+  type ScrapeTargetView,
+  type TopologyView,
+} from '../../client/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { HealthAggregator } from '../../health/index.js';
-import { type JournalEntry } from '../../model/index.js';
+import { isHttp, type JournalEntry } from '../../model/index.js';
 import {
   CallFigures,
   describeTopology,
@@ -35,6 +41,7 @@ import {
   toFaultViews,
   toHeldExpiryView,
   toReadableEntry,
+  toScrapeTargetView,
   toTopologyView,
 } from './views/index.js';
 
@@ -72,6 +79,18 @@ export class ServiceDiscoveryInsightController {
   @Needs('read', { everywhere: true })
   async scrape(@Res() response: unknown): Promise<string> {
     return this.reply.text(response, this.metrics.contentType, await this.metrics.metrics());
+  }
+
+  /**
+   * The instances that speak HTTP, as Prometheus's HTTP service discovery asks for them. 503 `REGISTRY_UNAVAILABLE` while nothing is known
+   * yet, at which Prometheus keeps the targets that it has.
+   */
+  @Get('sd/prometheus')
+  listScrapeTargets(@Req() request: object, @Res() response: unknown): ScrapeTargetView[] {
+    const access = accessOf(request);
+    const services = [...this.registry.servedServices()].filter(([name]) => access.mayRead(name));
+    const instances = services.flatMap(([, all]) => all.filter(({ protocol }) => isHttp(protocol)));
+    return this.reply.json(response, 200, instances.map(toScrapeTargetView), ageHeader(this.registry));
   }
 
   /** The last changes of state, faults, and what operators did, the newest first: those about services that the caller may read. */

@@ -237,6 +237,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 200: 'text/event-stream' },
     errors: { 503: 'TOO_MANY_STREAMS' },
   },
+  listScrapeTargets: {
+    route: 'GET /sd/prometheus',
+    summary: "The instances that speak HTTP, for Prometheus's HTTP service discovery",
+    answers: { 200: 'ScrapeTargets' },
+    errors: { 503: 'REGISTRY_UNAVAILABLE' },
+  },
   scrape: {
     route: 'GET /metrics',
     summary: "Metrics in Prometheus's text format",

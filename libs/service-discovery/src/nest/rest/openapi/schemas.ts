@@ -365,6 +365,15 @@ export const SCHEMAS = {
     ),
     faults,
   }),
+  ScrapeTargets: list(
+    object({
+      targets: list(text(), 'One address, as host:port.'),
+      labels: mapOf(
+        text(),
+        '__meta_service_discovery_ service, instance, version, zone, tier, tags (with a comma on either side), status; __scheme__ with https, __metrics_path__ where `metadata.metrics_path` is a path.',
+      ),
+    }),
+  ),
   Overview: object({
     registry: object({
       mode: text(),

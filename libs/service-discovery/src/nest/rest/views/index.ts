@@ -19,6 +19,7 @@ export {
   toFaultViews,
   toHeldExpiryView,
   toReadableEntry,
+  toScrapeTargetView,
   toTopologyView,
 } from './insight-view.js';
 export { toInstanceView } from './instance-view.js';

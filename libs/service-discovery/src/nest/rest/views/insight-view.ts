@@ -2,13 +2,20 @@ import {
   type CallEdgeView,
   type CallFiguresView,
   type OverviewView,
+  type ScrapeTargetView,
   type ServiceFaultView,
   type TopologyEdgeView,
   type TopologyNodeView,
   type TopologyView,
 } from '../../../client/index.js';
 import { type AggregatedHealth, type AggregatedStatus } from '../../../health/index.js';
-import { type JournalEntry, type RegistrySnapshot } from '../../../model/index.js';
+import {
+  addressOf,
+  isSecure,
+  type JournalEntry,
+  type RegistrySnapshot,
+  type ServiceInstance,
+} from '../../../model/index.js';
 import {
   type CallEdge,
   type EdgeRate,
@@ -111,6 +118,28 @@ export function toHeldExpiryView(
   return [...expiryHolds]
     .filter(([service]) => mayRead(service))
     .map(([service, { since, ...counts }]) => ({ service_name: service, since: isoOf(since), ...counts }));
+}
+
+/**
+ * An instance that speaks HTTP as a target of Prometheus, which takes the scheme and the path of the scrape from labels that begin with
+ * `__`. Tags have a comma on either side, so that `.*,api,.*` finds one.
+ */
+export function toScrapeTargetView(instance: ServiceInstance): ScrapeTargetView {
+  const { serviceName, instanceId, protocol, version, zone, tier, tags, status, metadata } = instance;
+  const known = { service: serviceName, instance: instanceId, version, zone, tier, status };
+  const labels = Object.entries(known).flatMap(([name, value]) =>
+    value === undefined ? [] : [[`__meta_service_discovery_${name}`, value] as const],
+  );
+  const { metrics_path: path } = metadata;
+  return {
+    targets: [addressOf(instance)],
+    labels: {
+      ...Object.fromEntries(labels),
+      ...(tags.length > 0 && { __meta_service_discovery_tags: `,${tags.join(',')},` }),
+      ...(isSecure(protocol) && { __scheme__: 'https' }),
+      ...(typeof path === 'string' && path.startsWith('/') && { __metrics_path__: path }),
+    },
+  };
 }
 
 function toEdgeView({ from, to, source, rate }: TopologyEdge): TopologyEdgeView {
