@@ -10,4 +10,5 @@ app.enableShutdownHooks();
 // this machine only. To admit other machines, set HOST to the address of a trusted network, and SERVICE_DISCOVERY_TOKEN
 // to a secret shared with them.
 await app.listen(process.env.PORT ?? 3000, process.env.HOST ?? '127.0.0.1');
-Logger.log(`The registry listens on ${await app.getUrl()}`, 'Registry');
+const url = await app.getUrl();
+Logger.log(`The registry listens on ${url} with its dashboard at ${url}/service-discovery/ui`, 'Registry');

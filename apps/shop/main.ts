@@ -38,6 +38,7 @@ async function openShop(): Promise<void> {
     script: 'registry/main.js',
     env: { PORT: await portOr(process.env.REGISTRY_PORT ?? '3000') },
   });
+  console.log(`Dashboard: ${registry.url}/service-discovery/ui`);
   const env = registeredAt(registry.url);
   const [gateway] = await Promise.all(
     [
@@ -55,10 +56,10 @@ async function openShop(): Promise<void> {
   );
   const shop = gateway?.url ?? '';
   console.log(`
-The shop is open. Its dashboard:
+The shop is open. See it:
   ${registry.url}/service-discovery/ui
   ${shop}/service-discovery/ui (as the gateway sees it, with the circuits of its calls)
-Or try:
+Call it:
   curl ${shop}/shop/users/1
   curl ${shop}/shop/users/1/overview
   curl ${shop}/shop/users/1/recommendations

@@ -138,6 +138,8 @@ describe('npx nest-service-discovery registry', () => {
       );
       expect(registry.output()).not.toContain('Mapped');
       expect(new URL(registry.url).hostname).toBe('127.0.0.1');
+      const [, dashboard] = /dashboard at (http:\S+)/.exec(registry.output()) ?? [];
+      expect(await (await fetch(dashboard!)).text()).toContain('<title>Service discovery</title>');
       expect(await register(registry.url)).toBe(401);
       expect(await register(registry.url, 'Bearer wrong')).toBe(403);
       expect(await register(registry.url, 'Bearer secret')).toBe(201);

@@ -3,6 +3,7 @@ import { ConsoleLogger, type INestApplication } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { InvalidConfigurationError } from '../common/index.js';
 import { originOf } from '../model/index.js';
+import { ServiceDiscoveryDashboardModule } from '../nest/dashboard/index.js';
 import { resolveServiceDiscoveryOptions, ServiceDiscoveryModule, type ServiceDiscoveryOptions } from '../nest/index.js';
 import { CommandError, UsageError } from './command-error.js';
 import { missingPackage } from './missing-package.js';
@@ -22,14 +23,16 @@ export async function runRegistry(flags: RegistryFlags): Promise<void> {
   const options = optionsOf(flags);
   check(options);
   const logger = new RegistryLogger();
-  const module = { module: class Registry {}, imports: [ServiceDiscoveryModule.forRoot(options)] };
+  const imports = [ServiceDiscoveryModule.forRoot(options), ServiceDiscoveryDashboardModule];
+  const module = { module: class Registry {}, imports };
   const app = await NestFactory.create<INestApplication<Server>>(module, await loadHttpAdapter(), {
     logger,
     abortOnError: false,
   });
   const ended = endsBySignal(app);
   await listen(app, flags);
-  logger.log(`The registry listens on ${urlOf(app, flags)}`, 'Registry');
+  const url = urlOf(app, flags);
+  logger.log(`The registry listens on ${url} with its dashboard at ${url}/service-discovery/ui`, 'Registry');
   await ended;
 }
 
