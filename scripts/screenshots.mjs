@@ -1,86 +1,100 @@
 /**
- * Photographs every view of the dashboard of a running shop, light and dark, at 1440 and 390 px, into dist/screenshots:
- * node scripts/screenshots.mjs [<folder>]
+ * Photographs every view of the dashboard of a running shop, in which a service has failed, light and dark, at 1440 and 390 px,
+ * into dist/screenshots: node scripts/screenshots.mjs [<folder>]
  */
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { chromium } from 'playwright-core';
+import { instancesOf, registeredAt } from '../dist/apps/shop/fleet.js';
+import { ProcessGroup } from '../dist/apps/support/processes.js';
+import { startChromium } from '../dist/bench/support/chromium.js';
 
-const root = join(import.meta.dirname, '..');
-const [folder = join(root, 'dist/screenshots')] = process.argv.slice(2);
-/** Enough for plots to have a line. */
-const TRAFFIC_MS = 45_000;
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update'];
+const [folder = join(import.meta.dirname, '../dist/screenshots')] = process.argv.slice(2);
+/** Enough for plots to have lines, before and after the fault. */
+const TRAFFIC_MS = 60_000;
+const FAULT_MS = 40_000;
 
-const shop = spawn(process.execPath, [join(root, 'dist/apps/shop/main.js')], {
-  env: { ...process.env, REGISTRY_PORT: '0', PORT: '0' },
-  stdio: ['ignore', 'pipe', 'inherit'],
-});
-const ended = once(shop, 'exit');
+const group = new ProcessGroup();
 let browser;
+let traffic;
 try {
-  const { page, gateway } = await addressesOf(shop);
-  const api = page.replace(/\/ui$/, '');
-  const { instances } = await (await fetch(`${api}/services/user-service`)).json();
-  const id = encodeURIComponent(instances[0].instance_id);
-  await makeCalls(gateway);
-  await fetch(`${api}/services/user-service/instances/${id}/status`, {
-    method: 'PUT',
-    headers: { 'content-type': 'application/json' },
-    body: JSON.stringify({ status: 'maintenance', reason: 'a new disk' }),
+  const registry = await group.start({
+    name: 'registry',
+    script: 'registry/main.js',
+    env: { PORT: '0', SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: '2' },
   });
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM_BIN ?? '/usr/bin/chromium', args: ARGS });
-  await photograph(page, {
-    overview: '#/',
-    services: '#/services',
-    service: '#/services/user-service',
-    instance: `#/services/user-service/instances/${id}`,
-    topology: '#/topology',
-    calls: '#/calls',
-    journal: '#/journal',
+  const env = registeredAt(registry.url);
+  const start = (service, ...names) =>
+    Promise.all(instancesOf(service, names, env).map((instance) => group.start(instance)));
+  const inventory = await start('inventory-service', 'inventory-1', 'inventory-2');
+  const [user] = await start('user-service', 'user-1', 'user-2', 'user-3');
+  await start('order-service', 'order-1', 'order-2');
+  await start('recommendation-service', 'recommendation-1');
+  await start('recommendation-backup', 'backup-1');
+  const [gateway] = await start('gateway', 'gateway');
+  traffic = setInterval(() => makeCalls(gateway.url), 120);
+
+  await sleep(TRAFFIC_MS);
+  await put(`${registry.url}/service-discovery/services/user-service/instances/${user.instanceId}/status`, {
+    status: 'maintenance',
+    reason: 'a new disk',
   });
+  for (const instance of inventory) instance.kill('SIGKILL');
+  await sleep(FAULT_MS);
+
+  browser = await startChromium();
+  await mkdir(folder, { recursive: true });
+  const instance = `#/services/inventory-service/instances/${encodeURIComponent(inventory[0].instanceId)}`;
+  // The registry knows what all processes report; circuits and picks are those of the process that makes the calls.
+  const views = {
+    overview: [registry, '#/'],
+    services: [registry, '#/services'],
+    service: [gateway, '#/services/user-service'],
+    'failed-service': [gateway, '#/services/inventory-service'],
+    instance: [gateway, instance],
+    topology: [registry, '#/topology'],
+    calls: [registry, '#/calls'],
+    journal: [registry, '#/journal'],
+    action: [gateway, instance, 'Isolate'],
+  };
+  for (const [name, [{ url }, hash, action]] of Object.entries(views)) {
+    await photograph(name, `${url}/service-discovery/ui${hash}`, action);
+  }
   console.log(`screenshots: ${folder}`);
 } finally {
+  clearInterval(traffic);
   await browser?.close();
-  shop.kill('SIGTERM');
-  await ended;
+  await group.stop();
 }
 
-/** The page of the gateway, which makes the calls, and the gateway itself, as the shop prints them. */
-async function addressesOf({ stdout }) {
-  for await (const line of createInterface({ input: stdout })) {
-    const [, gateway] = /(http\S+)\/service-discovery\/ui \(as the gateway/.exec(line) ?? [];
-    if (gateway === undefined) continue;
-    stdout.resume();
-    return { page: `${gateway}/service-discovery/ui`, gateway };
-  }
-  throw new Error('the shop ended before it was open');
+async function put(url, body) {
+  const headers = { 'content-type': 'application/json' };
+  const { status } = await fetch(url, { method: 'PUT', headers, body: JSON.stringify(body) });
+  if (status !== 200) throw new Error(`${url} answered ${status}`);
 }
 
-async function makeCalls(gateway) {
-  const end = performance.now() + TRAFFIC_MS;
-  while (performance.now() < end) {
-    await Promise.all(['users/1/overview', 'stock/anvil'].map((path) => fetch(`${gateway}/shop/${path}`)));
-    await sleep(100);
+/** Users do not wait for each other: so many come also while the shop is slow. */
+function makeCalls(gateway) {
+  for (const path of ['users/1', 'users/1/overview', 'stock/anvil']) {
+    fetch(`${gateway}/shop/${path}`)
+      .then((response) => response.arrayBuffer())
+      .catch(() => undefined);
   }
 }
 
-async function photograph(page, views) {
-  await mkdir(folder, { recursive: true });
+/** @param action the button whose dialog is open on the picture */
+async function photograph(name, url, action) {
   for (const width of [1440, 390]) {
     for (const colorScheme of ['light', 'dark']) {
-      const tab = await browser.newPage({ viewport: { width, height: width === 390 ? 844 : 820 }, colorScheme });
-      await tab.goto(page);
-      for (const [name, hash] of Object.entries(views)) {
-        await tab.evaluate(`void (location.hash = ${JSON.stringify(hash)})`);
-        await sleep(1_000);
-        await tab.screenshot({ path: join(folder, `${name}-${width}-${colorScheme}.png`), fullPage: true });
-      }
-      await tab.close();
+      const page = await browser.newPage({ viewport: { width, height: width === 390 ? 844 : 820 }, colorScheme });
+      await page.goto(url);
+      await sleep(1_500);
+      if (action !== undefined) await page.getByRole('button', { name: action, exact: true }).first().click();
+      await page.screenshot({
+        path: join(folder, `${name}-${width}-${colorScheme}.png`),
+        fullPage: name !== 'journal' && action === undefined,
+      });
+      await page.close();
     }
   }
 }

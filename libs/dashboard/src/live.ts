@@ -14,8 +14,8 @@ export const journal = signal<readonly JournalEntry[]>([]);
 const KEPT_ENTRIES = 1_000;
 /** A page that follows thousands of changes a second reads what it shows once a second. */
 const MIN_PAUSE_MS = 1_000;
-/** Changes come together: those that follow at once are read with the first one. */
-const GATHER_MS = 100;
+/** Entries of the journal that come within this time are shown, and what they change is read, at once. */
+const GATHER_MS = 250;
 /** Without a stream, what the page shows is read this often. */
 const POLL_MS = 5_000;
 const RECONNECT_MS = { first: 500, most: 10_000 };
@@ -28,25 +28,19 @@ function tell(entries: readonly JournalEntry[] | 'everything'): void {
 }
 
 let gathered: JournalEntry[] = [];
-let frame = 0;
+let timer = 0;
 
-/** Entries of one animation frame are one change of the page. */
+/** Entries that come together are one change of the page. */
 function take(entry: JournalEntry): void {
   gathered.push(entry);
-  // A hidden page has no frames.
-  frame ||= document.hidden ? window.setTimeout(takeGathered, 1_000) : requestAnimationFrame(takeGathered);
+  timer ||= window.setTimeout(takeGathered, GATHER_MS);
 }
 
 function takeGathered(): void {
   const entries = gathered;
   gathered = [];
-  frame = 0;
-  const known = new Set(
-    journal
-      .peek()
-      .slice(0, KEPT_ENTRIES)
-      .map(({ id }) => id),
-  );
+  timer = 0;
+  const known = new Set(journal.peek().map(({ id }) => id));
   const fresh = entries.filter(({ id }) => !known.has(id));
   if (fresh.length === 0) return;
   journal.value = [...fresh.reverse(), ...journal.peek()].slice(0, KEPT_ENTRIES);
@@ -142,7 +136,7 @@ class LiveAnswer<T> {
   private readonly hear: Listener = (entries) => {
     const { concerns = () => false } = this.options;
     if (entries === 'everything' || entries.some(concerns)) {
-      this.readWithin(Math.max(GATHER_MS, this.readAt + MIN_PAUSE_MS - performance.now()));
+      this.readWithin(Math.max(0, this.readAt + MIN_PAUSE_MS - performance.now()));
     }
   };
 

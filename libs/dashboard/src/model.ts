@@ -1,4 +1,4 @@
-/** What the API answers, as the library describes it: types alone, so nothing of the library reaches the page. */
+/** What the API answers, as the library describes it. Only types are imported, so nothing of the library reaches the page. */
 import type * as Answers from '../../service-discovery/src/client/answers.js';
 import type * as Insight from '../../service-discovery/src/client/insight-answers.js';
 import type { InstanceStatus, JournalEntry, OperatorStatus } from '../../service-discovery/src/model/index.js';
@@ -20,6 +20,12 @@ export type Transition = Answers.StatusTransitionView;
 export type Circuit = Answers.CircuitBreakerBody;
 export type CircuitCommand = Answers.CircuitCommandView['state'];
 export type Explanation = Answers.ExplanationView;
+
+/** Whether an entry of the journal is about a service. */
+export const about =
+  (service: string) =>
+  (entry: JournalEntry): boolean =>
+    entry.service_name === service;
 
 export interface Ejection {
   readonly service_name: string;

@@ -82,7 +82,7 @@ function OpenDialog({ action, onDone }: { readonly action: Action; readonly onDo
           <input
             type="text"
             maxLength={256}
-            placeholder="Why? It stands in the journal, with your name"
+            placeholder="Shown in the journal with your name"
             value={reason}
             onInput={(event) => setReason(event.currentTarget.value)}
           />

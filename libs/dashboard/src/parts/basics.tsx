@@ -15,6 +15,19 @@ const SHAPES: Readonly<Record<Status, string>> = {
   maintenance: 'M8 2a6 6 0 1 0 0 12A6 6 0 0 0 8 2ZM5.8 5.2h1.5v5.6H5.8V5.2Zm2.9 0h1.5v5.6H8.7V5.2Z',
 };
 
+/** The worst first. */
+export const SEVERITY: readonly Status[] = [
+  'not_registered',
+  'unhealthy',
+  'degraded',
+  'maintenance',
+  'draining',
+  'unknown',
+  'healthy',
+];
+
+export const isFailing = (status: Status): boolean => SEVERITY.indexOf(status) <= SEVERITY.indexOf('degraded');
+
 export const isStatus = (value: unknown): value is Status => typeof value === 'string' && Object.hasOwn(SHAPES, value);
 
 export function StatusIcon({ status }: { readonly status: Status }) {

@@ -37,13 +37,13 @@ export function CallPlots({ calls, edges }: { readonly calls: Calls; readonly ed
         ]}
       />
       <Plot
-        title="Retries, hedges and refused calls a second"
+        title="Retries, hedges and refusals a second"
         times={plots.times}
         format={rate}
         lines={[
           { label: 'retries', values: plots.retries, color: '--series-3' },
           { label: 'hedges', values: plots.hedges, color: '--series-2' },
-          { label: 'shed', values: plots.shed, color: '--unhealthy' },
+          { label: 'refused', values: plots.shed, color: '--unhealthy' },
         ]}
       />
     </div>

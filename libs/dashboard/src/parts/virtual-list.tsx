@@ -14,7 +14,9 @@ interface VirtualListProps<T> {
 }
 
 /** Rows beyond the ones in sight, so that scrolling shows no gaps. */
-const SPARE = 8;
+const SPARE = 12;
+/** Rows are rendered again each time that so many have been scrolled by. */
+const STEP = 6;
 
 /** A table that renders the rows in sight; the window scrolls it. */
 export function VirtualList<T>({
@@ -31,8 +33,8 @@ export function VirtualList<T>({
   useLayoutEffect(() => {
     const look = (): void => {
       const top = body.current?.getBoundingClientRect().top ?? 0;
-      const first = Math.max(0, Math.floor(-top / rowHeight) - SPARE);
-      const count = Math.ceil(window.innerHeight / rowHeight) + 2 * SPARE;
+      const first = Math.max(0, Math.floor(-top / rowHeight / STEP) * STEP - SPARE);
+      const count = Math.ceil(window.innerHeight / rowHeight) + 2 * SPARE + STEP;
       setRange((before) => (before.first === first && before.count === count ? before : { first, count }));
     };
     look();

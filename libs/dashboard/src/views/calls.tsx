@@ -79,7 +79,7 @@ function EdgeTable({ edges }: { readonly edges: readonly CallSeries[] }) {
               Hedges
             </th>
             <th scope="col" class="is-number">
-              Shed
+              Refused
             </th>
             <th scope="col" class="is-number">
               p95 now

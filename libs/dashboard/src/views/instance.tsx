@@ -1,11 +1,12 @@
 import { duration, fullTime, ms, words } from '../format.js';
 import { useLive } from '../live.js';
-import { type Ejection, type Instance, type Reason, type Transition } from '../model.js';
+import { about, type Ejection, type Instance, type Reason, type Transition } from '../model.js';
 import { CircuitActions, InstanceActions } from '../parts/actions.js';
 import { Ago, Chips, Empty, Facts, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
+import { sourceWords } from '../parts/instance-list.js';
 import { Timeline } from '../parts/timeline.js';
 import { href, toService } from '../router.js';
-import { about, CircuitState, sourceWords, useCircuits, useService } from './service.js';
+import { CircuitState, useCircuits, useService } from './service.js';
 
 interface InstanceProps {
   readonly service: string;
@@ -36,7 +37,7 @@ export function InstanceView({ service, id }: InstanceProps) {
           )
         }
       </Loaded>
-      <HistorySection service={service} id={id} />
+      {!instance && <HistorySection service={service} id={id} />}
     </>
   );
 }
@@ -48,12 +49,13 @@ function InstanceOf({ instance }: { readonly instance: Instance }) {
         <Section title="Why it has this status" note="the first one decides">
           <ReasonList reasons={instance.reasons} />
         </Section>
+        <HistorySection service={instance.service_name} id={instance.instance_id} />
         <CircuitSection instance={instance} />
-        <DataSection title="Metadata" value={instance.metadata} />
+        <DataSection title="Answer of its health check" value={instance.health?.data} />
       </div>
       <div>
         <DetailSection instance={instance} />
-        <DataSection title="Answer of its health check" value={instance.health?.data} />
+        <DataSection title="Metadata" value={instance.metadata} />
       </div>
     </div>
   );
@@ -127,7 +129,7 @@ function CircuitSection({ instance }: { readonly instance: Instance }) {
             .map(([name, value]) => [name, String(value)] as const)}
         />
       ) : (
-        <p class="muted">Calls do not avoid it.</p>
+        <p class="muted">Not ejected by outlier detection.</p>
       )}
     </Section>
   );
@@ -155,12 +157,21 @@ function DetailSection({ instance }: { readonly instance: Instance }) {
             ? []
             : [['ends unless renewed', fullTime(instance.expires_at)] as const]),
           ['health check', instance.health_check_path ?? '–'],
-          ['last check', health ? <Ago key="check" at={health.checked_at} /> : 'none yet'],
-          ...(health?.latency_ms === undefined ? [] : [['latency of it', ms(health.latency_ms)] as const]),
-          ...(health?.status_code === undefined ? [] : [['status code of it', health.status_code] as const]),
+          ['last check', health ? <LastCheck key="check" health={health} /> : 'none yet'],
         ]}
       />
     </Section>
+  );
+}
+
+function LastCheck({ health }: { readonly health: NonNullable<Instance['health']> }) {
+  const { checked_at: at, latency_ms: latency, status_code: code } = health;
+  return (
+    <>
+      <Ago at={at} />
+      {code !== undefined && `, status ${code}`}
+      {latency !== undefined && ` in ${ms(latency)}`}
+    </>
   );
 }
 

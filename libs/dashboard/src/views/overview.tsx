@@ -1,12 +1,14 @@
+import { type ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { toPlots } from '../call-data.js';
-import { counted, duration, rate, words } from '../format.js';
+import { counted, duration, rate } from '../format.js';
 import { journal, overview, useLive } from '../live.js';
-import { type Calls, type Fault, type Overview } from '../model.js';
+import { type Calls, type Overview } from '../model.js';
 import { Ago, Empty, Facts, Heading, Loaded, Section, StatusIcon } from '../parts/basics.js';
+import { FaultRow } from '../parts/fault.js';
 import { JournalLine } from '../parts/journal-lines.js';
 import { Plot } from '../parts/plot.js';
-import { href, toService } from '../router.js';
+import { href } from '../router.js';
 
 export function OverviewView() {
   return (
@@ -18,9 +20,10 @@ export function OverviewView() {
 }
 
 function OverviewOf({ data }: { readonly data: Overview }) {
-  const { counts, faults } = data;
+  const { counts } = data;
   return (
     <div class="overview">
+      <WrongNow data={data} />
       <div class="tiles">
         <Tile label="Services" value={counts.services} href={href(['services'])} />
         <Tile
@@ -48,13 +51,6 @@ function OverviewOf({ data }: { readonly data: Overview }) {
           href={href(['services'])}
         />
       </div>
-      <Section title="Wrong now" note={faults.length > 0 ? counted(faults.length, 'fault') : undefined}>
-        {faults.length === 0 ? (
-          <AllIsWell counts={counts} />
-        ) : (
-          faults.map((fault) => <FaultRow key={fault.service_name} fault={fault} />)
-        )}
-      </Section>
       <div class="columns">
         <Section title="Last events" note={<a href={href(['journal'])}>The whole journal</a>}>
           <LastEvents />
@@ -65,6 +61,62 @@ function OverviewOf({ data }: { readonly data: Overview }) {
           </Section>
           <CallsSection />
         </div>
+      </div>
+    </div>
+  );
+}
+
+/** More than this is no list that anyone reads: the list of services has filters. */
+const MOST_FAULTS = 12;
+
+function WrongNow({ data: { counts, faults, registry } }: { readonly data: Overview }) {
+  const { connected, age_seconds: age, held_expiry: held } = registry;
+  const count = faults.length + held.length + (connected ? 0 : 1);
+  return (
+    <Section title="Wrong now" note={count > 0 ? counted(count, 'fault') : undefined}>
+      {count === 0 && <AllIsWell counts={counts} />}
+      {!connected && (
+        <Notice title="The registry is away" since={duration(age)}>
+          Calls go by what was known last; what registers or fails now does not show.
+        </Notice>
+      )}
+      {faults.slice(0, MOST_FAULTS).map((fault) => (
+        <FaultRow key={fault.service_name} fault={fault} />
+      ))}
+      {faults.length > MOST_FAULTS && (
+        <p class="fault-more">
+          <a href={href(['services'], { status: 'failing' })}>
+            and {counted(faults.length - MOST_FAULTS, 'more service')}
+          </a>
+        </p>
+      )}
+      {held.map(({ service_name: name, since, overdue, total }) => (
+        <Notice key={name} title={`Expiry of ${name} is held`} since={<Ago at={since} suffix="" />}>
+          {overdue} of {total} instances missed their heartbeats at once, so none is removed: look at the network
+          between them and the registry.
+        </Notice>
+      ))}
+    </Section>
+  );
+}
+
+interface NoticeProps {
+  readonly title: string;
+  /** How long it has been so. */
+  readonly since: ComponentChildren;
+  readonly children: ComponentChildren;
+}
+
+/** A fault of the registry, not of a service. */
+function Notice({ title, since, children }: NoticeProps) {
+  return (
+    <div class="fault">
+      <StatusIcon status="degraded" />
+      <div class="fault-text">
+        <p>
+          <span class="strong">{title}</span> for {since}
+        </p>
+        <p class="muted">{children}</p>
       </div>
     </div>
   );
@@ -110,44 +162,6 @@ function AllIsWell({ counts }: { readonly counts: Overview['counts'] }) {
   );
 }
 
-function FaultRow({ fault }: { readonly fault: Fault }) {
-  const { service_name: name, status, since, text, breaks } = fault;
-  return (
-    <div class="fault">
-      <StatusIcon status={status} />
-      <div class="fault-text">
-        <p>
-          <a class="strong" href={toService(name)}>
-            {name}
-          </a>{' '}
-          is {words(status)}
-          {since !== null && (
-            <span class="muted">
-              {' '}
-              for <Ago at={since} suffix="" />
-            </span>
-          )}
-        </p>
-        <p class="muted">{text}</p>
-        {breaks.length > 0 && (
-          <p class="breaks">
-            <span>{status === 'degraded' ? 'Affects' : 'Breaks'}</span>
-            {breaks.slice(0, 8).map((service) => (
-              <a class="chip is-affected" key={service} href={toService(service)}>
-                {service}
-              </a>
-            ))}
-            {breaks.length > 8 && <a href={href(['topology'], { fault: name })}>and {breaks.length - 8} more</a>}
-          </p>
-        )}
-      </div>
-      <a class="button" href={href(['topology'], { fault: name })}>
-        Show in topology
-      </a>
-    </div>
-  );
-}
-
 function LastEvents() {
   const entries = journal.value.slice(0, 12);
   if (entries.length === 0)
@@ -170,7 +184,7 @@ function CallsSection() {
   return (
     <Section title="Calls" note={<a href={href(['calls'])}>All figures</a>}>
       <Plot
-        title="A second"
+        title="Calls a second"
         times={plots.times}
         format={rate}
         height={140}
@@ -191,30 +205,21 @@ const MODES: Readonly<Record<string, string>> = {
 };
 
 function RegistryFacts({ registry }: { readonly registry: Overview['registry'] }) {
-  const { mode, connected, age_seconds: age, replicas, held_expiry: held } = registry;
+  const { mode, connected, age_seconds: age, replicas } = registry;
   return (
-    <>
-      <Facts
-        facts={[
-          ['where', MODES[mode] ?? mode],
-          [
-            'connection',
-            <span key="connection" class="with-icon">
-              <StatusIcon status={connected ? 'healthy' : 'unhealthy'} />
-              {connected ? 'connected' : 'away: calls use what was known last'}
-            </span>,
-          ],
-          ['age of what is known', duration(age)],
-          ['processes', replicas === null ? 'one' : String(replicas)],
-          ['held expiry', held.length === 0 ? 'none' : held.map(({ service_name: name }) => name).join(', ')],
-        ]}
-      />
-      {held.length > 0 && (
-        <p class="muted">
-          So many instances missed their heartbeats at once that the registry removes none of these services: look at
-          the network between them and the registry.
-        </p>
-      )}
-    </>
+    <Facts
+      facts={[
+        ['where', MODES[mode] ?? mode],
+        [
+          'connection',
+          <span key="connection" class="with-icon">
+            <StatusIcon status={connected ? 'healthy' : 'unhealthy'} />
+            {connected ? 'connected' : 'away'}
+          </span>,
+        ],
+        ['age of what is known', duration(age)],
+        ...(replicas === null ? [] : [['processes', replicas.toLocaleString()] as const]),
+      ]}
+    />
   );
 }

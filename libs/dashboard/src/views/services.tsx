@@ -1,24 +1,12 @@
 import { useMemo } from 'preact/hooks';
 import { counted, words } from '../format.js';
 import { useTopology } from '../live.js';
-import { type ServiceNode, type Status } from '../model.js';
-import { Ago, Chips, Empty, Heading, Loaded, StatusBadge, StatusIcon } from '../parts/basics.js';
+import { type ServiceNode } from '../model.js';
+import { Ago, Chips, Empty, Heading, isFailing, Loaded, SEVERITY, StatusBadge, StatusIcon } from '../parts/basics.js';
 import { Choice, distinct, TextFilter } from '../parts/filters.js';
 import { VirtualList } from '../parts/virtual-list.js';
 import { route, setQuery, toService } from '../router.js';
 import { isNarrow } from '../parts/narrow.js';
-
-/** The worst first. */
-const SEVERITY: readonly Status[] = [
-  'not_registered',
-  'unhealthy',
-  'degraded',
-  'maintenance',
-  'draining',
-  'unknown',
-  'healthy',
-];
-const FAILING: ReadonlySet<Status> = new Set(['unhealthy', 'degraded', 'not_registered']);
 
 type Column = 'name' | 'status' | 'instances' | 'since';
 const COLUMNS: readonly { readonly column: Column; readonly title: string }[] = [
@@ -99,7 +87,7 @@ const NO_FILTER = { q: '', status: '', tier: '', tag: '', zone: '', version: '' 
 function select(nodes: readonly ServiceNode[], query: Readonly<Record<string, string>>): ServiceNode[] {
   const text = query.q?.toLowerCase() ?? '';
   const wanted = nodes.filter((node) => {
-    if (query.status === 'failing' ? !FAILING.has(node.status) : query.status && node.status !== query.status)
+    if (query.status === 'failing' ? !isFailing(node.status) : query.status && node.status !== query.status)
       return false;
     if (!node.service_name.toLowerCase().includes(text)) return false;
     return FILTERS.every(({ name, valuesOf }) => {

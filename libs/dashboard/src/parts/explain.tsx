@@ -1,0 +1,135 @@
+import { useState } from 'preact/hooks';
+import { ms, percent, words } from '../format.js';
+import { useLive } from '../live.js';
+import { about, type Explanation } from '../model.js';
+import { Loaded, Section, StatusIcon } from './basics.js';
+import { VirtualList } from './virtual-list.js';
+
+const QUESTIONS = [
+  { name: 'path', label: 'Path', placeholder: '/' },
+  { name: 'version', label: 'Version', placeholder: '^1.2' },
+  { name: 'tag', label: 'Tag', placeholder: 'api' },
+  { name: 'zone', label: 'Zone', placeholder: 'eu-west-1a' },
+  { name: 'key', label: 'Key', placeholder: 'user-42' },
+  { name: 'client_ip', label: 'Client address', placeholder: '10.0.0.7' },
+] as const;
+
+/** Which instance a request would get, and why the others are left out. */
+export function ExplainSection({ name }: { readonly name: string }) {
+  const [typed, setTyped] = useState<Readonly<Record<string, string>>>({});
+  const answer = useLive<Explanation>(['explain', name], typed, { concerns: about(name), everyMs: 5_000 });
+  return (
+    <Section title="Where a request would go" note="as this process would send it">
+      <form
+        class="filters"
+        onSubmit={(event) => {
+          event.preventDefault();
+        }}
+      >
+        {QUESTIONS.map(({ name: field, label, placeholder }) => (
+          <label class="field" key={field}>
+            <span>{label}</span>
+            <input
+              type="text"
+              placeholder={placeholder}
+              value={typed[field] ?? ''}
+              onChange={(event) => setTyped({ ...typed, [field]: event.currentTarget.value.trim() })}
+            />
+          </label>
+        ))}
+      </form>
+      <Loaded answer={answer}>{(explanation) => <ExplanationOf explanation={explanation} />}</Loaded>
+    </Section>
+  );
+}
+
+function ExplanationOf({ explanation }: { readonly explanation: Explanation }) {
+  const {
+    strategy,
+    goes_by: goesBy,
+    unavailable,
+    refused_by: refusedBy,
+    instances,
+    retries_left: retries,
+  } = explanation;
+  const taken = instances.filter((instance) => instance.taken).length;
+  return (
+    <>
+      <p class="explain-sum">
+        {unavailable !== undefined || refusedBy !== undefined ? (
+          <span class="with-icon">
+            <StatusIcon status="unhealthy" />
+            The call would fail: {words(refusedBy ?? unavailable ?? '')}.
+          </span>
+        ) : (
+          <>
+            One of <strong>{taken}</strong> by <strong>{words(strategy)}</strong>
+            {goesBy !== undefined && <span class="muted"> (goes by {goesBy})</span>}
+            {explanation.owner !== undefined && (
+              <>
+                ; this key belongs to <code>{explanation.owner}</code>
+              </>
+            )}
+            {retries !== undefined && <span class="muted">; {Math.floor(retries)} retries left in the budget</span>}
+            {explanation.fail_open && '; no instance is healthy, so health is ignored'}
+            {explanation.panic && '; so few are healthy that health is ignored'}
+          </>
+        )}
+      </p>
+      <div class="scroll-x" tabIndex={0} role="region" aria-label="What a request would meet, by instance">
+        <VirtualList
+          class="explained"
+          label="What a request would meet"
+          items={instances}
+          keyOf={({ instance_id: id }) => id}
+          rowHeight={38}
+          header={<Header />}
+          render={(instance) => <ExplainedRow instance={instance} />}
+        />
+      </div>
+    </>
+  );
+}
+
+function Header() {
+  return ['Instance', 'Takes it?', 'Weight', 'In flight', 'Expected latency', 'Circuit'].map((title) => (
+    <span role="columnheader" key={title} class={NUMBERS.has(title) ? 'is-number' : undefined}>
+      {title}
+    </span>
+  ));
+}
+
+const NUMBERS: ReadonlySet<string> = new Set(['Weight', 'In flight', 'Expected latency']);
+
+function ExplainedRow({ instance }: { readonly instance: Explanation['instances'][number] }) {
+  const { instance_id: id, status, taken, reason = '', stage = '', latency_ms: latency, circuit } = instance;
+  return (
+    <>
+      <span role="cell" class="with-icon">
+        <StatusIcon status={status} />
+        <span class="visually-hidden">{words(status)} </span>
+        <span class="cut">{id}</span>
+      </span>
+      <span role="cell" class="cut" title={reason}>
+        {taken ? (
+          'may be picked'
+        ) : (
+          <>
+            no: {words(reason)} <span class="muted">({words(stage)})</span>
+          </>
+        )}
+      </span>
+      <span role="cell" class="is-number">
+        {instance.weight}
+        {instance.slow_start < 1 && <span class="muted"> × {percent(instance.slow_start)}</span>}
+      </span>
+      <span role="cell" class="is-number">
+        {instance.active}
+      </span>
+      <span role="cell" class="is-number">
+        {latency === 0 ? '–' : ms(latency)}
+      </span>
+      <span role="cell">{circuit ? words(circuit.state) : '–'}</span>
+    </>
+  );
+}

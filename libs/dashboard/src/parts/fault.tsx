@@ -1,0 +1,62 @@
+import { words } from '../format.js';
+import { type Fault } from '../model.js';
+import { href, toService } from '../router.js';
+import { Ago, StatusIcon } from './basics.js';
+
+const MOST_NAMES = 8;
+
+/** What is down, since when, why, and what it breaks. */
+export function FaultRow({ fault }: { readonly fault: Fault }) {
+  const { service_name: name, status, since, text, breaks, caused_by: causes } = fault;
+  return (
+    <div class="fault">
+      <StatusIcon status={status} />
+      <div class="fault-text">
+        <p>
+          <a class="strong" href={toService(name)}>
+            {name}
+          </a>{' '}
+          is {words(status)}
+          {since !== null && (
+            <>
+              {' '}
+              for <Ago at={since} suffix="" />
+            </>
+          )}
+        </p>
+        <p class="muted">{text}</p>
+        {causes.length > 0 && <Names label="Because of" names={causes} of={name} />}
+        {breaks.length > 0 && (
+          <Names label={status === 'degraded' ? 'Affects' : 'Breaks'} names={breaks} of={name} isAffected />
+        )}
+      </div>
+      <a class="button" href={href(['topology'], { fault: name })}>
+        Show in topology
+      </a>
+    </div>
+  );
+}
+
+interface NamesProps {
+  readonly label: string;
+  readonly names: readonly string[];
+  /** The service at fault. */
+  readonly of: string;
+  readonly isAffected?: boolean;
+}
+
+function Names({ label, names, of, isAffected = false }: NamesProps) {
+  return (
+    <p class="fault-names">
+      <span>{label}</span>
+      {names.slice(0, MOST_NAMES).map((service) => (
+        <a class={isAffected ? 'chip is-affected' : 'chip'} key={service} href={toService(service)}>
+          {service}
+        </a>
+      ))}
+      {names.length > MOST_NAMES && (
+        <a href={href(['topology'], { fault: of })}>and {(names.length - MOST_NAMES).toLocaleString()} more</a>
+      )}
+    </p>
+  );
+}
