@@ -8,6 +8,7 @@ const BENCHES: Readonly<Record<string, () => Promise<unknown>>> = {
   health: () => import('./health/main.js'),
   serving: () => import('./serving/main.js'),
   import: () => import('./import/main.js'),
+  dashboard: () => import('./dashboard/main.js'),
   'end-to-end': () => import('./end-to-end/main.js'),
 };
 

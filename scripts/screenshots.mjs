@@ -4,6 +4,7 @@
  */
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
+import { clearInterval, setInterval } from 'node:timers';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { instancesOf, registeredAt } from '../dist/apps/shop/fleet.js';
 import { ProcessGroup } from '../dist/apps/support/processes.js';

@@ -1,13 +1,18 @@
+import { once } from 'node:events';
 import { copyFile, readFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Browser, type Page } from 'playwright-core';
 import { instancesOf, registeredAt } from '../apps/shop/fleet.js';
 import { ProcessGroup, type ServiceProcess } from '../apps/support/processes.js';
+import { startChromium } from '../bench/support/chromium.js';
+import { freePort } from '../bench/support/free-port.js';
 import { addSources, buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
-import { startChromium } from './support/chromium.js';
+import { Nginx } from './support/nginx.js';
 
 const axePath = createRequire(import.meta.url).resolve('axe-core/axe.min.js');
 const SEEN_MS = 2_000;
@@ -109,34 +114,67 @@ describe('the dashboard of the shop', () => {
     120_000,
   );
 
-  it('drains an instance and puts it up again, and isolates a circuit and lets it go', async () => {
+  it('does and undoes each action, with its reason in the journal', async () => {
     const id = users[1]!.instanceId;
     await open(registry.url, `#/services/user-service/instances/${encodeURIComponent(id)}`);
-    const act = async (label: string, reason = ''): Promise<void> => {
+    const act = async (label: string, reason: string): Promise<void> => {
       await page.getByRole('button', { name: label, exact: true }).first().click();
       const dialog = page.getByRole('dialog');
       await dialog.getByLabel('Reason').fill(reason);
       await dialog.getByRole('button', { name: label, exact: true }).click();
       await dialog.waitFor({ state: 'detached' });
     };
-    await act('Drain', 'a new disk');
-    await page.locator('.view-head .badge.is-draining').waitFor({ timeout: PATIENCE_MS });
-    await act('Put up');
-    await page.locator('.view-head .badge.is-healthy').waitFor({ timeout: PATIENCE_MS });
-    await act('Isolate', 'too slow');
-    await page.locator('.circuit .badge.is-unhealthy').waitFor({ timeout: PATIENCE_MS });
-    await act('Automatic');
-    await page.locator('.circuit .badge.is-healthy').waitFor({ timeout: PATIENCE_MS });
+    const status = page.locator('.view-head .badge');
+    const circuit = page.locator('.circuit .badge');
+    const actions = [
+      ['Drain', status, /^draining$/, 'Put up', /^healthy$/],
+      ['Maintenance', status, /^maintenance$/, 'Put up', /^healthy$/],
+      ['Isolate', circuit, /^isolated \(forced\)$/, 'Automatic', /^closed$/],
+      ['Hold closed', circuit, /^closed \(forced\)$/, 'Automatic', /^closed$/],
+    ] as const;
+    for (const [action, badge, done, undo, undone] of actions) {
+      await act(action, `why ${action}`);
+      await badge.filter({ hasText: done }).waitFor({ timeout: PATIENCE_MS });
+      await act(undo, `why ${undo} after ${action}`);
+      await badge.filter({ hasText: undone }).waitFor({ timeout: PATIENCE_MS });
+    }
     await show('#/journal');
-    await page.getByText('a new disk').first().waitFor();
-    await page.getByText('too slow').first().waitFor();
+    for (const [action, , , undo] of actions) {
+      await page.getByText(`why ${action}`).first().waitFor();
+      await page.getByText(`why ${undo} after ${action}`).first().waitFor();
+    }
     expect(faults).toEqual([]);
+  });
+
+  it('is walked by keyboard: to the content, into a view, a dialog and back', async () => {
+    await open(registry.url);
+    await page.locator('.tile').first().waitFor();
+    const press = async (key: string): Promise<string | null> => {
+      await page.keyboard.press(key);
+      return page.evaluate<string | null>('document.activeElement.textContent');
+    };
+    expect(await press('Tab')).toBe('Skip to the content');
+    await press('Enter');
+    expect(await page.evaluate('document.activeElement.id')).toBe('main');
+    // The first link of the content.
+    await press('Tab');
+    await show('#/services/user-service');
+    await page.locator('.instances .row').first().waitFor();
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
+    let focused: string | null = '';
+    for (let tabs = 0; focused !== 'Drain' && tabs < 20; tabs++) focused = await press('Tab');
+    expect(focused).toBe('Drain');
+    await press('Enter');
+    expect(await page.evaluate('document.activeElement.closest("dialog") !== null')).toBe(true);
+    expect(await seriousFindings()).toEqual([]);
+    expect(await press('Escape')).toBe('Drain');
+    expect(await page.getByRole('dialog').count()).toBe(0);
   });
 
   it('shows a killed instance as unhealthy within 2 s of the registry knowing', async () => {
     const { instanceId } = users[0]!;
     await open(registry.url, '#/services/user-service');
-    const badge = page.locator('.instance', { hasText: instanceId }).locator('.badge');
+    const badge = page.locator('.instances .row', { hasText: instanceId }).locator('.badge');
     await badge.filter({ hasText: 'healthy' }).waitFor();
     const isKnown = async (): Promise<boolean> => {
       const answer = await fetch(`${registry.url}/service-discovery/services/user-service`);
@@ -166,10 +204,131 @@ describe('the dashboard of a reader', () => {
     await page.getByText('<img>').first().waitFor();
     expect(await page.locator('img').count()).toBe(0);
     const headers = { authorization: `Bearer ${READ_TOKEN}`, 'content-type': 'application/json' };
-    const path = '/service-discovery/services/user-service/instances/u1/status';
-    const refused = await fetch(url + path, { method: 'PUT', headers, body: '{"status":"draining"}' });
-    expect(refused.status).toBe(403);
+    const put = async (path: string, body: object): Promise<number> =>
+      (await fetch(`${url}/service-discovery/${path}`, { method: 'PUT', headers, body: JSON.stringify(body) })).status;
+    for (const status of ['draining', 'maintenance', 'up']) {
+      expect(await put('services/user-service/instances/u1/status', { status })).toBe(403);
+    }
+    for (const state of ['isolated', 'closed', 'automatic']) {
+      expect(await put('circuit-breakers/user-service', { state })).toBe(403);
+      expect(await put('circuit-breakers/user-service/instances/u1', { state })).toBe(403);
+    }
     // Chromium reports each answer of 401 by itself.
     expect(faults.filter((fault) => !fault.includes('401'))).toEqual([]);
+  });
+});
+
+describe('the dashboard of a registry with text of strangers', () => {
+  // Without spaces and brackets, which paths and queries encode differently.
+  const MARKUP = '<img/src=x/onerror=alert`1`>';
+  const ISO_TIME = /^\d{4}-\d\d-\d\dT/;
+
+  it('shows markup in every text of every answer as text, in every view', async () => {
+    const { url } = await group.start({ name: 'markup', script: 'dashboard-app.mjs' });
+    await open(url, '#/services');
+    page.on('dialog', (dialog) => void dialog.dismiss().then(() => faults.push('a script of the markup has run')));
+    await page.route('**/service-discovery/**', async (intercepted) => {
+      const request = intercepted.request();
+      if (/\/ui|\/stream/.test(request.url())) return intercepted.continue();
+      const asked = request.url().replaceAll(encodeURIComponent(MARKUP), '');
+      const answer = await fetch(asked, { headers: { accept: 'application/json' } });
+      const marked: unknown = JSON.parse(await answer.text(), (_key, value: unknown) =>
+        typeof value === 'string' && !ISO_TIME.test(value) ? value + MARKUP : value,
+      );
+      return intercepted.fulfill({ status: answer.status, json: marked });
+    });
+    await page.reload();
+    const service = encodeURIComponent(`user-service${MARKUP}`);
+    const instance = `#/services/${service}/instances/${encodeURIComponent(`u1${MARKUP}`)}`;
+    for (const hash of ['#/', '#/services', `#/services/${service}`, instance, '#/topology', '#/calls', '#/journal']) {
+      await show(hash);
+      await page.getByRole('heading', { level: 1 }).waitFor();
+      while ((await page.locator('.loading').count()) > 0) await page.waitForTimeout(50);
+      expect([hash, await page.locator('img').count()]).toEqual([hash, 0]);
+    }
+    await show(instance);
+    await page.getByText(`"note": "text${MARKUP}"`).waitFor();
+    expect(faults).toEqual([]);
+  });
+
+  it('takes nothing from a page of another origin', async () => {
+    const { url } = await group.start({ name: 'target', script: 'dashboard-app.mjs' });
+    const api = `${url}/service-discovery`;
+    const registration = JSON.stringify({ service_name: 'attacker', host: '127.0.0.1', port: 9 });
+    const attack = `
+      const send = (method, path, body, mode, type) =>
+        fetch('${api}/' + path, { method, mode, body, headers: { 'content-type': type } }).catch(() => undefined);
+      const status = '{"status":"maintenance"}';
+      const path = 'services/user-service/instances/u1';
+      window.done = Promise.all([
+        send('PUT', path + '/status', status, 'cors', 'application/json'),
+        send('POST', path + '/status', status, 'no-cors', 'text/plain'),
+        send('POST', 'register', ${JSON.stringify(registration)}, 'no-cors', 'text/plain'),
+        send('POST', 'register', ${JSON.stringify(registration)}, 'cors', 'application/json'),
+        send('DELETE', path, undefined, 'cors', 'text/plain'),
+        send('PUT', 'circuit-breakers/user-service', '{"state":"isolated"}', 'cors', 'application/json'),
+      ]).then(() => new Promise((loaded) => {
+        const frame = document.createElement('iframe');
+        frame.name = 'frame';
+        document.body.append(frame);
+        const form = document.createElement('form');
+        Object.assign(form, { method: 'post', action: '${api}/register', enctype: 'text/plain', target: 'frame' });
+        const input = document.createElement('input');
+        Object.assign(input, { name: ${JSON.stringify(registration.slice(0, -1) + ',"x":"')}, value: '"}' });
+        form.append(input);
+        document.body.append(form);
+        frame.onload = () => loaded();
+        form.submit();
+      }));`;
+    const evil = createServer((_request, response) => {
+      response.setHeader('content-type', 'text/html').end(`<body><script>${attack}</script></body>`);
+    }).listen(0, '127.0.0.1');
+    await once(evil, 'listening');
+    try {
+      page = await (await browser.newContext()).newPage();
+      await page.goto(`http://127.0.0.1:${(evil.address() as AddressInfo).port}`);
+      await page.evaluate('window.done');
+    } finally {
+      evil.close();
+      evil.closeAllConnections();
+    }
+    const list = (await (await fetch(`${api}/services`)).json()) as {
+      services: { service_name: string; instances: { instance_id: string; operator_status: string }[] }[];
+    };
+    expect(list.services).toMatchObject([
+      { service_name: 'user-service', instances: [{ instance_id: 'u1', operator_status: 'up' }] },
+    ]);
+    const { circuit_breakers: circuits } = (await (await fetch(`${api}/circuit-breakers`)).json()) as {
+      circuit_breakers: { forced: string | null }[];
+    };
+    expect(circuits.filter(({ forced }) => forced !== null)).toEqual([]);
+  });
+});
+
+describe('the dashboard behind a path of nginx, of an app with a global prefix', () => {
+  const READ_TOKEN = 'a-token-that-may-only-read-things';
+
+  it('finds its files, its data and its stream', async () => {
+    const app = await group.start({ name: 'behind', script: 'dashboard-app.mjs', env: { READ_TOKEN, PREFIX: 'api' } });
+    const listen = await freePort();
+    const nginx = await Nginx.start(Number(new URL(app.url).port), 'proxy_buffering off;', {
+      location: '/tools/',
+      listen,
+    });
+    try {
+      const base = `http://127.0.0.1:${listen}/tools/api`;
+      await open(base, '#/services/user-service');
+      await page.getByLabel('Token').fill(READ_TOKEN);
+      await page.getByRole('button', { name: 'Open the dashboard' }).click();
+      await page.locator('.instances .row').getByText('u1').waitFor();
+      await page.getByText('Live', { exact: true }).waitFor();
+      // A slash at the end leads to the page, too.
+      await page.goto(`${base}/service-discovery/ui/#/topology`);
+      await page.getByRole('heading', { level: 1, name: 'Topology' }).waitFor();
+      expect(new URL(page.url()).pathname).toBe('/tools/api/service-discovery/ui');
+      expect(faults.filter((fault) => !fault.includes('401'))).toEqual([]);
+    } finally {
+      await nginx.stop();
+    }
   });
 });

@@ -236,6 +236,11 @@ describe('only metrics and labels that exist stand in', () => {
     const panels = await panelExpressions();
     expect(panels.length).toBeGreaterThan(20);
     expect(await allFaultsOf(panels)).toEqual([]);
+    const empty: string[] = [];
+    for (const { name, expression } of panels) {
+      if ((await prometheus.query(expression)).length === 0) empty.push(`${name}: ${expression}`);
+    }
+    expect(empty).toEqual([]);
   });
 
   it('the queries of docs/reference/metrics.md', async () => {

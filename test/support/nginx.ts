@@ -6,7 +6,14 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pollUntil } from './poll.js';
 
-/** A real nginx that forwards everything to one port of this machine. It listens at a Unix socket, which needs no free port. */
+interface Place {
+  /** The path that is taken off, with a slash at both ends. @default '/' */
+  readonly location?: string;
+  /** A port of this machine. */
+  readonly listen?: number;
+}
+
+/** A real nginx that forwards to one port of this machine. It listens at a Unix socket, which needs no free port, and at `listen`. */
 export class Nginx {
   private constructor(
     private readonly directory: string,
@@ -14,7 +21,7 @@ export class Nginx {
   ) {}
 
   /** @param directives of its only location, beside `proxy_pass` */
-  static async start(port: number, directives = ''): Promise<Nginx> {
+  static async start(port: number, directives = '', { location = '/', listen }: Place = {}): Promise<Nginx> {
     const directory = await mkdtemp(join(tmpdir(), 'nginx-'));
     const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']
       .map((name) => `${name}_temp_path ${directory}/${name};`)
@@ -23,7 +30,10 @@ export class Nginx {
       join(directory, 'nginx.conf'),
       `daemon off; master_process off; pid ${directory}/pid; events {}
       http { access_log off; ${temporary}
-        server { listen unix:${directory}/socket; location / { proxy_pass http://127.0.0.1:${port}; ${directives} } }
+        server {
+          listen unix:${directory}/socket; ${listen === undefined ? '' : `listen 127.0.0.1:${listen};`}
+          location ${location} { proxy_pass http://127.0.0.1:${port}${location === '/' ? '' : '/'}; ${directives} }
+        }
       }`,
     );
     const child = spawn(process.env.NGINX_BIN ?? 'nginx', [
