@@ -24,6 +24,7 @@ import {
   TOP_LEVEL_OPTIONS,
 } from '../libs/service-discovery/src/nest/options/known-options.js';
 import { variableFor } from '../libs/service-discovery/src/nest/options/environment.js';
+import { API_LIMIT_OPTIONS } from '../libs/service-discovery/src/nest/rest/limits/limit-options.js';
 import { toErrorBody } from '../libs/service-discovery/src/nest/rest/rest-error.js';
 import { ServiceDiscoveryError } from '../libs/service-discovery/src/common/index.js';
 
@@ -201,6 +202,12 @@ describe('docs/reference/configuration.md', () => {
     const text = await page('reference/configuration.md');
     const docstrings = await readDocstrings(join(root, 'libs/service-discovery/src'));
     expect(text).toBe(withOptionRows(text, OPTION_GROUPS, docstrings, variableFor));
+  });
+
+  it('leaves the limits of the API to the table of docs/security.md, which has their names and defaults', async () => {
+    const limits = (await page('security.md')).split('## Limits')[1]!.split('\n## ')[0]!;
+    const shown = rowsOf(limits).map(([name, value]) => [namesIn(name!)[0], Number(value!.replaceAll(',', ''))]);
+    expect(Object.fromEntries(shown)).toEqual(API_LIMIT_OPTIONS.resolve({}));
   });
 
   it('names the variable of each option that has one', async () => {

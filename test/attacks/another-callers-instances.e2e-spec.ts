@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../../libs/service-discovery/src/common/index.js';
 import { type ServiceDiscoveryEvent } from '../../libs/service-discovery/src/model/index.js';
 import { EventReader } from '../support/event-reader.js';
+import { readsOfService } from '../support/reads-of-service.js';
 import { type Answer, PLATFORMS, type RestApp, startRestApp } from '../support/rest-app.js';
 
 const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` });
@@ -179,11 +180,7 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
   it.each([
     ['PUT', '/circuit-breakers/billing', { state: 'isolated' }],
     ['PUT', '/circuit-breakers/orders-eu', { state: 'isolated' }],
-    ['GET', '/services/billing', undefined],
-    ['GET', '/discover/billing', undefined],
-    ['GET', '/explain/billing', undefined],
-    ['GET', '/pipeline/billing', undefined],
-    ['GET', '/services/billing/instances/billing-1/history', undefined],
+    ...readsOfService('billing', 'billing-1').map((path) => ['GET', path, undefined] as const),
     ['GET', '/events', undefined],
     ['GET', '/metrics', undefined],
   ])('is refused %s %s', async (method, path, json) => {

@@ -16,6 +16,7 @@ import { CalledService } from '../support/called-service.js';
 import { printP99 } from '../support/good-clients.js';
 import { Apps, inRegistry, urlOf } from '../support/nest-app.js';
 import { readPages } from '../support/pages.js';
+import { readsOfService } from '../support/reads-of-service.js';
 import { PLATFORMS, type RestApp, startRestApp } from '../support/rest-app.js';
 
 const servers: Server[] = [];
@@ -233,12 +234,9 @@ describe('unknown names', () => {
       await follower.get(ServiceDiscovery).discoverService('users');
       await hearsOfAnother(registry, follower, 8001);
       const names = unknownNames(130);
-      const paths = names.flatMap((name) => [
-        ...['services', 'discover', 'explain', 'pipeline'].map((route) => `${route}/${name}`),
-        `services/${name}/instances/i/history`,
-      ]);
+      const paths = names.flatMap((name) => readsOfService(name, 'i'));
       const statuses = await Promise.all(
-        paths.map(async (path) => (await fetch(`${urlOf(follower)}/service-discovery/${path}`)).status),
+        paths.map(async (path) => (await fetch(`${urlOf(follower)}/service-discovery${path}`)).status),
       );
       expect(new Set(statuses)).toEqual(new Set([404]));
       await hearsOfAnother(registry, follower, 8002);

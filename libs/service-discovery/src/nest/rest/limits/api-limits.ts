@@ -28,7 +28,7 @@ const QUOTAS: Readonly<Record<Quota, { readonly option: keyof ResolvedApiLimitOp
   },
 };
 
-/** Bounds what callers add to the registry: see {@link API_LIMIT_OPTIONS}. */
+/** Bounds what callers add to the registry, and the pages of answers: see {@link API_LIMIT_OPTIONS}. */
 @Injectable()
 export class ApiLimits {
   private readonly limits: ResolvedApiLimitOptions;

@@ -2,7 +2,10 @@ import { count, OptionGroup, type OptionsOf, type ResolvedOf } from '../../../co
 
 const MOST = 10_000_000;
 
-/** How much callers of the REST API may add to the registry. What exists may be renewed and replaced at any limit. */
+/**
+ * How much callers of the REST API may add to the registry, and how much a page of an answer shows. What exists may be renewed
+ * and replaced at any limit.
+ */
 export const API_LIMIT_OPTIONS = new OptionGroup('limits', {
   /** How many services there may be before registrations of further ones are refused. From 1 to 10,000,000. @default 20,000 */
   services: count({ default: 20_000, min: 1, max: MOST }),

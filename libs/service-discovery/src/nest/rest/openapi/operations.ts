@@ -33,6 +33,7 @@ const page = {
 };
 const NO_SERVICE = { 404: 'SERVICE_NOT_FOUND' };
 const NO_INSTANCE = { 404: 'INSTANCE_NOT_FOUND' };
+const NOT_KNOWN = { 503: 'REGISTRY_UNAVAILABLE' };
 
 /** By the name of the handler. */
 export const OPERATIONS: Readonly<Record<string, Operation>> = {
@@ -53,21 +54,21 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     body: 'Heartbeat',
     bodyIsOptional: true,
     answers: { 200: 'Renewed' },
-    errors: { 404: 'LEASE_LOST: register again', 503: 'REGISTRY_UNAVAILABLE' },
+    errors: { 404: 'LEASE_LOST: register again', ...NOT_KNOWN },
   },
   deregister: {
     route: 'DELETE /services/:name/instances/:id',
     summary: 'Deregisters an instance, whether it is there or not',
     query: { generation: text('Only if this generation still holds the lease.') },
     answers: { 204: 'nothing' },
-    errors: { 503: 'REGISTRY_UNAVAILABLE' },
+    errors: { ...NOT_KNOWN },
   },
   setStatus: {
     route: 'PUT /services/:name/instances/:id/status',
     summary: 'Sets the operator status: maintenance, draining, or up again',
     body: 'OperatorStatusUpdate',
     answers: { 200: 'OperatorStatus' },
-    errors: { ...NO_INSTANCE, 503: 'REGISTRY_UNAVAILABLE' },
+    errors: { ...NO_INSTANCE, ...NOT_KNOWN },
   },
   discover: {
     route: 'GET /discover/:name',
@@ -81,25 +82,28 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'All services with their instances',
     query: page,
     answers: { 200: 'Services' },
+    errors: NOT_KNOWN,
   },
   listHealthy: {
     route: 'GET /services/healthy',
     summary: 'Services that have a healthy instance, with these instances',
     query: page,
     answers: { 200: 'Services' },
+    errors: NOT_KNOWN,
   },
   listByTag: {
     route: 'GET /services/by-tag/:tag',
     summary: 'Services that have an instance with the tag, with these instances',
     query: page,
     answers: { 200: 'Services' },
+    errors: NOT_KNOWN,
   },
   getService: {
     route: 'GET /services/:name',
     summary: 'One service with all its instances',
     query: page,
     answers: { 200: 'Service' },
-    errors: NO_SERVICE,
+    errors: { ...NO_SERVICE, ...NOT_KNOWN },
   },
   getHistory: {
     route: 'GET /services/:name/instances/:id/history',
@@ -140,7 +144,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Renews many registrations',
     body: 'Heartbeats',
     answers: { 200: 'RenewedLeases' },
-    errors: { 503: 'REGISTRY_UNAVAILABLE' },
+    errors: { ...NOT_KNOWN },
   },
   report: {
     route: 'POST /reports',
@@ -153,7 +157,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Reports what a health check found',
     body: 'HealthReport',
     answers: { 200: 'ReportedHealth' },
-    errors: { ...NO_INSTANCE, 503: 'REGISTRY_UNAVAILABLE' },
+    errors: { ...NO_INSTANCE, ...NOT_KNOWN },
   },
   listPatterns: {
     route: 'GET /patterns',
@@ -189,13 +193,13 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Which instances would take a call, which would not, and why',
     query: { ...criteria, path: text('That of the call. Default: /.') },
     answers: { 200: 'Explanation' },
-    errors: NO_SERVICE,
+    errors: { ...NO_SERVICE, ...NOT_KNOWN },
   },
   describePipeline: {
     route: 'GET /pipeline/:name',
     summary: 'The stages around every call to a service, with their settings',
     answers: { 200: 'Pipeline' },
-    errors: NO_SERVICE,
+    errors: { ...NO_SERVICE, ...NOT_KNOWN },
   },
   readJournal: {
     route: 'GET /journal',
