@@ -45,6 +45,18 @@ class Member {
     }
   }
 
+  /** One call to each of so many instances. */
+  callsEach(service: string, instances: number): void {
+    for (let n = 0; n < instances; n++)
+      this.bus.emit('call.completed', {
+        service,
+        instanceId: `${service}-${n}`,
+        ok: true,
+        attempts: 1,
+        durationMs: 12,
+      });
+  }
+
   /** Lets the report go out that is due, and waits until it was answered. */
   async report(ms = 1_000): Promise<void> {
     const before = this.sent;
@@ -109,6 +121,32 @@ describe('over Redis', () => {
     await orders.fleet.catchUp();
     expect(orders.figures.edges().edges[0]?.points).toMatchObject([{ calls: 40 }]);
     expect(await redis.client().pttl('sd:{default}:journal')).toBeGreaterThan(6 * 86_400_000);
+  });
+
+  it('any process shows which instances calls ended at, of which each report has a few', async () => {
+    const [orders, gateway] = [member('orders'), member('gateway')];
+    orders.callsEach('users', 10);
+    clock.advance(10_000);
+    await orders.report();
+    const idsAtGateway = async (): Promise<string[]> => {
+      await gateway.fleet.catchUp();
+      return gateway.figures.instancesOf('users').map(({ instanceId }) => instanceId);
+    };
+    expect(await idsAtGateway()).toEqual(['users-0', 'users-1', 'users-2', 'users-3', 'users-4', 'users-5']);
+    // Those that wait the longest come first, and what waits is summed up.
+    orders.callsEach('users', 8);
+    clock.advance(10_000);
+    await orders.report();
+    expect(await idsAtGateway()).toHaveLength(10);
+    // No further calls: the rest follows all the same.
+    clock.advance(11_000);
+    await orders.report();
+    await gateway.fleet.catchUp();
+    expect(gateway.figures.instancesOf('users')).toEqual(orders.figures.instancesOf('users'));
+    const [[, [, record] = []] = []] = await redis.client().xrange('sd:{default}:reports', '-', '+');
+    expect(Buffer.byteLength(record!)).toBeLessThan(1_000);
+    await orders.fleet.catchUp();
+    expect(orders.figures.instancesOf('users')[0]).toMatchObject({ instanceId: 'users-0', calls: 2 });
   });
 
   it('a change of the registry that all processes see is one entry', async () => {
@@ -221,12 +259,27 @@ describe('in the mode remote', () => {
       edges: [{ caller: 'orders', service_name: 'users', points: [{ calls: 3, errors: 0 }], retry_budget: null }],
     });
     expect(await bodyOf('/topology')).toMatchObject({ edges: [{ from: 'orders', to: 'users', source: 'calls' }] });
+    orders.callsEach('users', 2);
+    orders.clock.advance(10_000);
+    await orders.report();
+    const left = { errors: 0, share: 0.5, weight_share: null };
+    expect(await bodyOf('/calls?service=users')).toMatchObject({
+      instances: [
+        { instance_id: 'users-0', calls: 1, ...left },
+        { instance_id: 'users-1', calls: 1, ...left },
+      ],
+    });
   });
 
   it.each([
     ['version', 2],
     ['service_name', 'no name'],
     ['steps', [{ step: 1, calls: [{ service_name: 'users', latencies: [1] }] }]],
+    [
+      'steps',
+      [{ step: 1, calls: [], instances: [{ service_name: 'users', instance_id: 'no id', calls: 1, latencies: [] }] }],
+    ],
+    ['steps', [{ step: 1, calls: [], instances: Array.from({ length: 7 }, () => ({})) }]],
     ['entries', [{ id: 'x' }]],
     ['entries', Array.from({ length: 51 }, () => ({}))],
   ])('a report whose %s is wrong is refused', async (field, value) => {

@@ -153,8 +153,34 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
     ]);
   });
 
+  it('show the share of calls of each instance beside its share of the weights', async () => {
+    await start();
+    for (const [id, weight] of [
+      ['u1', 1],
+      ['u2', 3],
+      ['u3', 4],
+    ] as const) {
+      const registration = { serviceName: 'users', instanceId: id, host: '10.0.0.7', port: 8080, weight };
+      await rest.registry.register(registration, { heartbeat: 'manual' });
+    }
+    await rest.registry.setStatus({ serviceName: 'users', instanceId: 'u3' }, 'maintenance');
+    for (const instanceId of ['u1', 'u2', 'u2', 'gone'])
+      rest.bus.emit('call.completed', { service: 'users', instanceId, ok: true, attempts: 1, durationMs: 20 });
+    rest.clock.advance(10_000);
+    const { instances } = await bodyOf<RestViews.CallFiguresView>('/calls?service=users');
+    const p95 = expect.closeTo(20, -0.5) as unknown;
+    expect(instances).toEqual([
+      { instance_id: 'u1', calls: 1, errors: 0, p95_ms: p95, share: 0.25, weight_share: 0.25 },
+      { instance_id: 'u2', calls: 2, errors: 0, p95_ms: p95, share: 0.5, weight_share: 0.75 },
+      { instance_id: 'u3', calls: 0, errors: 0, p95_ms: null, share: 0, weight_share: 0 },
+      { instance_id: 'gone', calls: 1, errors: 0, p95_ms: p95, share: 0.25, weight_share: null },
+    ]);
+    expect((await bodyOf<RestViews.CallFiguresView>('/calls')).instances).toEqual([]);
+  });
+
   it('show which service calls which, what is not well since when, and what depends on it', async () => {
     await start();
+    const began = new Date(rest.clock.epoch()).toISOString();
     await register('users', { tier: 'data' });
     await register('orders', { dependencies: ['users', 'mail'] });
     await register('shop', { dependencies: ['orders'] });
@@ -182,7 +208,12 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
       expect.objectContaining({ from: 'shop', to: 'users', source: 'calls', error_share: 0 }),
     );
     expect(faults).toEqual([
-      expect.objectContaining({ service_name: 'mail', status: 'not_registered', breaks: ['orders', 'shop'] }),
+      expect.objectContaining({
+        service_name: 'mail',
+        status: 'not_registered',
+        since: began,
+        breaks: ['orders', 'shop'],
+      }),
       {
         service_name: 'users',
         status: 'unhealthy',
@@ -193,7 +224,7 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
       },
     ]);
     expect(await bodyOf('/overview')).toEqual({
-      registry: { mode: 'memory_only', connected: true, age_seconds: 0, replicas: null, held_expiry: [] },
+      registry: { mode: 'memory_only', connected: true, age_seconds: 0, replicas: 1, held_expiry: [] },
       counts: {
         services: 3,
         healthy_services: 0,

@@ -34,12 +34,31 @@ export interface CallEdgeView {
   readonly retry_budget: number | null;
 }
 
+/** What came to one instance within the time asked for, from all callers. */
+export interface InstanceCallsView {
+  readonly instance_id: string;
+  /** Calls, and attempts that another instance followed up, that ended at it. */
+  readonly calls: number;
+  readonly errors: number;
+  /** Of calls with one attempt; null: there were none. */
+  readonly p95_ms: number | null;
+  /** Its share of the calls to all instances of the service, 0 to 1; null: there were none. */
+  readonly share: number | null;
+  /** Its share of the weights of the instances that may be called now, 0 to 1; null: it is not registered. */
+  readonly weight_share: number | null;
+}
+
 /** The answer of `GET /calls`. */
 export interface CallFiguresView {
   readonly step_seconds: number;
   /** ISO 8601. */
   readonly from: string;
   readonly edges: readonly CallEdgeView[];
+  /**
+   * With `service`: its registered instances, in order of registration, then those that had calls and left. Counted in slots of
+   * 5 minutes, so that the time asked for is rounded up.
+   */
+  readonly instances: readonly InstanceCallsView[];
 }
 
 /** A service that is not well. */
@@ -107,7 +126,10 @@ export interface OverviewView {
     readonly mode: string;
     readonly connected: boolean;
     readonly age_seconds: number;
-    /** Processes that share the registry, as far as this one knows; null: it does not. */
+    /**
+     * Processes that hold the registry, as far as this one knows: over Redis those that share it; in `memory_only` 1; in `remote`
+     * 1, or 0 while it cannot be reached. Null: unknown.
+     */
     readonly replicas: number | null;
     readonly held_expiry: readonly {
       readonly service_name: string;

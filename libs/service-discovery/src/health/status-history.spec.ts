@@ -124,3 +124,36 @@ describe('the history of an instance', () => {
     expect(['i0', 'i1', 'i2', 'i1001'].map((id) => words(id).length)).toEqual([0, 0, 2, 2]);
   });
 });
+
+describe('since when a service is missing', () => {
+  it('is when its last instance left, else when this process began to read the registry', () => {
+    const { clock, registry, aggregator } = stage([one({ instanceId: 'a' }), one({ instanceId: 'b' })]);
+    clock.advance(5);
+    registry.remove({ ...KEY, instanceId: 'a' });
+    clock.advance(5);
+    registry.remove({ ...KEY, instanceId: 'b' });
+    expect(aggregator.missingSince(KEY.serviceName)).toBe(BEGAN + 10);
+    expect(aggregator.missingSince('mail')).toBe(BEGAN);
+    clock.advance(5);
+    registry.put(one());
+    registry.apply({ type: 'reset', instances: [] });
+    expect(aggregator.missingSince(KEY.serviceName)).toBe(BEGAN + 15);
+  });
+
+  it('is unknown before the registry was read, and without history all the same', () => {
+    const { registry, aggregator } = stage([], 0);
+    registry.show({ ...registry.snapshot, ready: false });
+    expect(aggregator.missingSince('mail')).toBe(BEGAN);
+    const unread = new ChangingRegistry([]);
+    unread.show({ ...unread.snapshot, ready: false });
+    expect(new HealthAggregator(unread, { clock: new ManualClock(BEGAN) }).missingSince('mail')).toBeNull();
+  });
+
+  it('is kept for 1,000 services', () => {
+    const names = Array.from({ length: 1_001 }, (_, index) => `s${index}`);
+    const { clock, registry, aggregator } = stage(names.map((serviceName) => one({ serviceName })));
+    clock.advance(5);
+    for (const serviceName of names) registry.remove({ serviceName, instanceId: 'a' });
+    expect(['s0', 's1'].map((name) => aggregator.missingSince(name))).toEqual([BEGAN, BEGAN + 5]);
+  });
+});

@@ -24,6 +24,9 @@ export interface StatusTransition {
   readonly at: number;
 }
 
+/** For how many services it is known since when they have no instance. */
+const MOST_GONE = 1_000;
+
 /** How long, and for how many, the history of instances that left is kept. */
 const DEPARTED_MS = 600_000;
 const MOST_DEPARTED = 1_000;
@@ -37,6 +40,10 @@ export class StatusHistory {
   private readonly transitions = new Map<string, readonly StatusTransition[]>();
   /** When each left, by `Clock.now()`, oldest first. */
   private readonly departed = new Map<string, number>();
+  /** When the last instance of each service left, in milliseconds since the Unix epoch; oldest first. */
+  private readonly gone = new Map<string, number>();
+  /** When the first snapshot came. */
+  private readyAt: number | undefined;
 
   /** @param kept changes kept per instance; 0: none */
   constructor(
@@ -50,7 +57,17 @@ export class StatusHistory {
     return this.transitions.get(keyOf(key)) ?? NONE;
   }
 
+  /**
+   * Since when a service that is not registered has been missing: since its last instance left, else since this process reads
+   * the registry; in milliseconds since the Unix epoch, null: unknown.
+   */
+  missingSince(service: string): number | null {
+    return this.gone.get(service) ?? this.readyAt ?? null;
+  }
+
   note(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
+    if (snapshot.ready) this.readyAt ??= this.clock.epoch();
+    this.noteGone(snapshot, previous, change);
     if (this.kept === 0) return;
     switch (change?.type) {
       case 'put':
@@ -68,6 +85,18 @@ export class StatusHistory {
       case 'hold':
       case undefined:
         break;
+    }
+  }
+
+  private noteGone(snapshot: RegistrySnapshot, previous: RegistrySnapshot, change: Change | null): void {
+    if (change?.type === 'put') this.gone.delete(change.instance.serviceName);
+    if (change?.type !== 'remove' && change?.type !== 'reset') return;
+    for (const name of change.type === 'remove' ? [change.key.serviceName] : previous.services.keys()) {
+      if (snapshot.services.has(name) || !previous.services.has(name)) continue;
+      this.gone.delete(name);
+      this.gone.set(name, this.clock.epoch());
+      const [oldest] = this.gone.keys();
+      if (this.gone.size > MOST_GONE) this.gone.delete(oldest!);
     }
   }
 

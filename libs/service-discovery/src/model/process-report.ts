@@ -24,6 +24,13 @@ export interface ReportedStep {
   /** The number of the step since the Unix epoch. */
   readonly step: number;
   readonly calls: readonly ReportedCalls[];
+  /** Those that waited the longest for a report; the others follow with later steps. */
+  readonly instances?: readonly ReportedInstance[];
+}
+
+/** What ended at one instance since it was last reported. */
+export interface ReportedInstance extends Pick<ReportedCalls, 'service_name' | 'calls' | 'errors' | 'latencies'> {
+  readonly instance_id: string;
 }
 
 /** The calls to one service within a step. Counts of 0 are left out. */
@@ -39,7 +46,14 @@ export interface ReportedCalls {
 }
 
 /** Bounds of a report. */
-export const REPORT_LIMITS = { steps: 6, callees: 20, entries: 50, entryBytes: 4_096, buckets: 82 } as const;
+export const REPORT_LIMITS = {
+  steps: 6,
+  callees: 20,
+  instances: 6,
+  entries: 50,
+  entryBytes: 4_096,
+  buckets: 82,
+} as const;
 
 /** What is counted of calls. */
 export const CALL_COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed'] as const;
@@ -80,7 +94,7 @@ export function isJournalEntry(value: unknown): value is JournalEntry {
     /^[a-z._]{1,64}$/.test(type) &&
     JOURNAL_SEVERITIES.includes(severity as never) &&
     (service === null || isServiceName(service)) &&
-    (instance === null || (typeof instance === 'string' && INSTANCE_ID_PATTERN.test(instance))) &&
+    (instance === null || isInstanceId(instance)) &&
     (caller === null || isServiceName(caller)) &&
     (process === null || isTextUpTo(process, 256)) &&
     [value.text, value.by ?? '', value.reason ?? ''].every((text) => typeof text === 'string') &&
@@ -91,11 +105,21 @@ export function isJournalEntry(value: unknown): value is JournalEntry {
 
 function isStep(value: unknown): value is ReportedStep {
   if (!isPlainObject(value)) return false;
-  const { step, calls } = value;
-  return isCount(step) && isListUpTo(calls, REPORT_LIMITS.callees) && calls.every(isCalls);
+  const { step, calls, instances = [] } = value;
+  return (
+    isCount(step) &&
+    isListUpTo(calls, REPORT_LIMITS.callees) &&
+    calls.every(isCalls) &&
+    isListUpTo(instances, REPORT_LIMITS.instances) &&
+    instances.every((given) => isCalls(given) && isInstanceId(given.instance_id))
+  );
 }
 
-function isCalls(value: unknown): value is ReportedCalls {
+function isInstanceId(value: unknown): boolean {
+  return typeof value === 'string' && INSTANCE_ID_PATTERN.test(value);
+}
+
+function isCalls(value: unknown): value is ReportedCalls & Readonly<Record<string, unknown>> {
   if (!isPlainObject(value)) return false;
   const { service_name: service, latencies } = value;
   return (

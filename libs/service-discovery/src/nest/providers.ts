@@ -181,6 +181,7 @@ export const CORE_EXPORTS = [
   JOURNAL_WRITER,
   ServiceCommunicator,
   HealthAggregator,
+  HealthMonitor,
   ResiliencePolicies,
   ServiceDiscovery,
   LeaseChoice,

@@ -105,6 +105,54 @@ describe('CallFigures', () => {
     expect(Math.abs(point!.p95! - 1_000)).toBeLessThan(90);
   });
 
+  describe('by instance', () => {
+    const at = (instanceId: string, { ok = true, attempts = 1, durationMs = 10 } = {}): void =>
+      bus.emit('call.completed', { service: 'users', instanceId, ok, attempts, durationMs });
+
+    it('counts calls and failed attempts at the instance where they ended', () => {
+      at('u1');
+      at('u1', { ok: false });
+      // A first attempt at u2 failed, and u1 answered.
+      bus.emit('call.failed_over', { service: 'users', from: 'u2', to: 'u1', reason: 'status 503' });
+      at('u1', { attempts: 2, durationMs: 5_000 });
+      // The whole service failed, and a fallback answered.
+      bus.emit('call.failed_over', { service: 'users', from: 'users', to: 'backup', reason: 'status 503' });
+      bus.emit('call.completed', { service: 'users', ok: false, code: 'BULKHEAD_FULL', attempts: 0, durationMs: 1 });
+      expect(figures.instancesOf('users')).toEqual([]);
+      clock.advance(10_000);
+      expect(figures.instancesOf('users')).toEqual([
+        { instanceId: 'u1', calls: 3, errors: 1, p95: expect.closeTo(10, -0.5) as unknown },
+        { instanceId: 'u2', calls: 1, errors: 1, p95: null },
+      ]);
+      expect(figures.instancesOf('mail')).toEqual([]);
+    });
+
+    it('keeps an hour in slots of 5 minutes', () => {
+      for (let minute = 0; minute < 90; minute++) {
+        at('u1');
+        clock.advance(60_000);
+      }
+      expect(figures.instancesOf('users', 60)).toMatchObject([{ calls: 60 }]);
+      expect(figures.instancesOf('users', 7)).toMatchObject([{ calls: 10 }]);
+      clock.advance(3_700_000);
+      expect(figures.instancesOf('users')).toEqual([]);
+    });
+
+    it('drops those first that were not called for the longest', () => {
+      for (let n = 0; n < 2_000; n++) at(`old-${n}`);
+      at('one-too-many');
+      clock.advance(300_000);
+      at('old-0');
+      at('new');
+      clock.advance(10_000);
+      const ids = figures.instancesOf('users').map(({ instanceId }) => instanceId);
+      expect(ids).toHaveLength(2_000);
+      expect(ids).toEqual(expect.arrayContaining(['old-0', 'old-2', 'new']));
+      expect(ids).not.toContain('one-too-many');
+      expect(ids).not.toContain('old-1');
+    });
+  });
+
   it('bounds callees and edges, and passes over names that may be made up', () => {
     call('no-such-service', { ok: false, code: 'SERVICE_NOT_FOUND' });
     for (let n = 0; n < 300; n++) call(`service-${n}`);

@@ -1,6 +1,7 @@
 import { type Clock, type Timer } from '../common/index.js';
 import { CALL_COUNTS, type EventName } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
+import { type InstanceCalls, InstanceFigures, type InstanceTotal, MAX_INSTANCES, noCalls } from './instance-figures.js';
 import { LATENCY_BUCKETS, latencyBucket, percentileOf } from './latency-histogram.js';
 
 /** The length of a step of call figures. */
@@ -52,8 +53,14 @@ export interface EdgeRate extends Percentiles {
   readonly errorShare: number;
 }
 
-/** @param calls of this process, by callee; only for the time of the call */
-type StepListener = (step: number, calls: ReadonlyMap<string, StepFigures>) => void;
+/** What this process called of one service within a step. */
+export interface OwnStep extends StepFigures {
+  /** By instance id. */
+  readonly instances: Map<string, InstanceCalls>;
+}
+
+/** @param calls of this process, by callee; the listener may keep what is in the map, not the map */
+type StepListener = (step: number, calls: ReadonlyMap<string, OwnStep>) => void;
 
 /** The last hour of one edge, in rings. */
 class EdgeRing {
@@ -145,9 +152,11 @@ const PERCENTILES = [0.5, 0.95, 0.99] as const;
  */
 export class CallFigures {
   /** What this process called within the present step, by callee. */
-  private readonly present = new Map<string, StepFigures>();
+  private readonly present = new Map<string, OwnStep>();
   private presentStep = 0;
+  private presentInstances = 0;
   private readonly rings = new Map<string, EdgeRing>();
+  private readonly instances = new InstanceFigures();
   private readonly subscriptions: (() => void)[] = [];
   private readonly listeners = new Set<StepListener>();
   private timer: Timer | undefined;
@@ -161,12 +170,26 @@ export class CallFigures {
     const on = <Name extends EventName>(type: Name, listener: (event: EventOf<Name>) => void): void => {
       this.subscriptions.push(bus.on(type, listener));
     };
-    on('call.completed', ({ service, ok, code, durationMs }) => {
+    on('call.completed', ({ service, instanceId, ok, code, attempts, durationMs }) => {
       const figures = this.of(service, code);
       if (!figures) return;
+      const bucket = latencyBucket(durationMs);
       figures.calls++;
       if (!ok) figures.errors++;
-      figures.latencies[latencyBucket(durationMs)]!++;
+      figures.latencies[bucket]!++;
+      const instance = instanceId === undefined ? undefined : this.instanceOf(figures, instanceId);
+      if (!instance) return;
+      instance.calls++;
+      if (!ok) instance.errors++;
+      // With several attempts, it is not known how long the last one took.
+      if (attempts === 1) instance.latencies[bucket]!++;
+    });
+    on('call.failed_over', ({ service, from }) => {
+      const figures = from === service ? undefined : this.of(service);
+      const instance = figures && this.instanceOf(figures, from);
+      if (!instance) return;
+      instance.calls++;
+      instance.errors++;
     });
     on('call.retried', ({ service }) => this.count(service, 'retries'));
     on('call.hedged', ({ service }) => this.count(service, 'hedges'));
@@ -186,6 +209,15 @@ export class CallFigures {
       points: ring.points(from),
     }));
     return { from: from * STEP_MS, edges: edges.filter(({ points }) => points.length > 0) };
+  }
+
+  /**
+   * The instances of a service that calls of the last `minutes` ended at, in slots of 5 minutes. The present step is left out.
+   * @param minutes 1 to 60
+   */
+  instancesOf(service: string, minutes = 60): InstanceTotal[] {
+    this.endStep();
+    return this.instances.totals(service, this.clock.epoch() - minutes * LAST_MINUTE_STEPS * STEP_MS);
   }
 
   /** The edges with calls in the last minute, the present step included. */
@@ -229,8 +261,7 @@ export class CallFigures {
 
   /** Adds to the calls of a step. Those of steps that are over for more than an hour, or have not begun, are left out. */
   add(step: number, caller: string, service: string, figures: StepFigures): void {
-    const now = this.stepNow();
-    if (step > now + LAST_MINUTE_STEPS || step <= now - STEPS) return;
+    if (!this.isKept(step)) return;
     const key = edgeKey(caller, service);
     let ring = this.rings.get(key);
     if (!ring) {
@@ -240,10 +271,20 @@ export class CallFigures {
     ring.add(step, figures);
   }
 
+  /** Adds to what ended at one instance, as {@link add}. */
+  addInstance(step: number, service: string, instanceId: string, calls: InstanceCalls): void {
+    if (this.isKept(step)) this.instances.add(step * STEP_MS, service, instanceId, calls);
+  }
+
   close(): void {
     for (const unsubscribe of this.subscriptions.splice(0)) unsubscribe();
     this.timer?.cancel();
     this.timer = undefined;
+  }
+
+  private isKept(step: number): boolean {
+    const now = this.stepNow();
+    return step <= now + LAST_MINUTE_STEPS && step > now - STEPS;
   }
 
   private forgetOldEdges(): boolean {
@@ -258,14 +299,24 @@ export class CallFigures {
   }
 
   /** Undefined for names that may be made up, and beyond the greatest number of callees. */
-  private of(service: string, code?: string): StepFigures | undefined {
+  private of(service: string, code?: string): OwnStep | undefined {
     const known = this.present.get(service);
     if (known) return known;
     if (code === 'SERVICE_NOT_FOUND' || this.present.size >= MAX_CALLEES) return undefined;
     if (this.present.size === 0) this.beginStep();
-    const figures = noFigures();
+    const figures = { ...noFigures(), instances: new Map<string, InstanceCalls>() };
     this.present.set(service, figures);
     return figures;
+  }
+
+  /** Undefined beyond the greatest number of instances. */
+  private instanceOf({ instances }: OwnStep, instanceId: string): InstanceCalls | undefined {
+    const known = instances.get(instanceId);
+    if (known || this.presentInstances >= MAX_INSTANCES) return known;
+    const calls = noCalls();
+    instances.set(instanceId, calls);
+    this.presentInstances++;
+    return calls;
   }
 
   /** A timer for each step with calls, none for a process at rest. */
@@ -293,9 +344,13 @@ export class CallFigures {
     this.timer?.cancel();
     this.timer = undefined;
     const caller = this.caller();
-    for (const [service, figures] of this.present) this.add(this.presentStep, caller, service, figures);
+    for (const [service, figures] of this.present) {
+      this.add(this.presentStep, caller, service, figures);
+      for (const [id, calls] of figures.instances) this.addInstance(this.presentStep, service, id, calls);
+    }
     for (const listener of this.listeners) listener(this.presentStep, this.present);
     this.present.clear();
+    this.presentInstances = 0;
   }
 
   private stepNow(): number {

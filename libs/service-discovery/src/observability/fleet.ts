@@ -6,10 +6,12 @@ import {
   type ProcessReport,
   REPORT_LIMITS,
   type ReportedCalls,
+  type ReportedInstance,
   type ReportedStep,
 } from '../model/index.js';
 import { type ReportChannel, type ReportEntry } from '../store/index.js';
-import { type CallFigures, noFigures, type StepFigures } from './call-figures.js';
+import { type CallFigures, noFigures, type OwnStep, STEP_MS, type StepFigures } from './call-figures.js';
+import { addCalls, type InstanceCalls, instanceKey, MAX_INSTANCES } from './instance-figures.js';
 import { type Journal, type JournalWriter } from './journal.js';
 
 /** Entries that wait to be reported; the oldest are dropped. */
@@ -21,6 +23,12 @@ const RETRY_MS = 10_000;
 const RETRY_REFUSED_MS = 600_000;
 /** How often entries of other processes are asked for while someone reads the stream. */
 const FOLLOW_MS = 1_000;
+
+interface WaitingInstance {
+  readonly service: string;
+  readonly instanceId: string;
+  readonly figures: InstanceCalls;
+}
 
 interface FleetDeps {
   readonly journal: Journal;
@@ -42,6 +50,9 @@ interface FleetDeps {
 export class Fleet {
   private waiting: ReportEntry[] = [];
   private steps: ReportedStep[] = [];
+  /** What was not reported yet, those that wait the longest first. */
+  private readonly instances = new Map<string, WaitingInstance>();
+  private instanceTimer: Timer | undefined;
   private dropped = 0;
   private timer: Timer | undefined;
   private isSending = false;
@@ -66,9 +77,8 @@ export class Fleet {
         this.sendIn(GATHER_MS);
       }),
       figures.onStep((step, calls) => {
-        this.steps.push({ step, calls: toReportedCalls(calls) });
-        if (this.steps.length > REPORT_LIMITS.steps) this.steps.shift();
-        this.sendIn(GATHER_MS);
+        this.noteInstances(calls);
+        this.reportStep(step, toReportedCalls(calls));
       }),
     );
   }
@@ -106,7 +116,35 @@ export class Fleet {
     this.closed = true;
     for (const stop of this.stops) stop();
     this.timer?.cancel();
+    this.instanceTimer?.cancel();
     this.followTimer?.cancel();
+  }
+
+  private noteInstances(calls: ReadonlyMap<string, OwnStep>): void {
+    for (const [service, { instances }] of calls) {
+      for (const [instanceId, figures] of instances) {
+        const key = instanceKey(service, instanceId);
+        const known = this.instances.get(key);
+        if (known) addCalls(known.figures, figures);
+        else if (this.instances.size < MAX_INSTANCES) this.instances.set(key, { service, instanceId, figures });
+      }
+    }
+  }
+
+  private reportStep(step: number, calls: ReportedCalls[]): void {
+    const instances = [...this.instances].slice(0, REPORT_LIMITS.instances);
+    for (const [key] of instances) this.instances.delete(key);
+    const reported = instances.map(([, waiting]) => toReportedInstance(waiting));
+    this.steps.push({ step, calls, ...(reported.length > 0 && { instances: reported }) });
+    if (this.steps.length > REPORT_LIMITS.steps) this.steps.shift();
+    this.sendIn(GATHER_MS);
+    this.instanceTimer?.cancel();
+    this.instanceTimer = undefined;
+    if (this.instances.size === 0) return;
+    // The next step with calls may be far away.
+    this.instanceTimer = this.deps.clock.setTimer(() => this.reportStep(step, []), STEP_MS + GATHER_MS, {
+      keepAlive: false,
+    });
   }
 
   private followSoon(): void {
@@ -134,10 +172,11 @@ export class Fleet {
   }
 
   private addCalls({ process, service_name: service, steps }: ProcessReport): void {
-    for (const { step, calls } of steps) {
-      for (const call of calls) {
-        this.deps.figures.add(step, service ?? process, call.service_name, toFigures(call));
-      }
+    const { figures } = this.deps;
+    for (const { step, calls, instances = [] } of steps) {
+      for (const call of calls) figures.add(step, service ?? process, call.service_name, toFigures(call));
+      for (const instance of instances)
+        figures.addInstance(step, instance.service_name, instance.instance_id, toFigures(instance));
     }
   }
 
@@ -198,14 +237,21 @@ function toReportedCalls(calls: ReadonlyMap<string, StepFigures>): ReportedCalls
   return [...calls]
     .sort(([, one], [, other]) => other.calls - one.calls)
     .slice(0, REPORT_LIMITS.callees)
-    .map(([service, figures]) => {
-      const counts = CALL_COUNTS.filter((name) => figures[name] > 0).map((name) => [name, figures[name]] as const);
-      const latencies = [...figures.latencies].flatMap((count, bucket) => (count > 0 ? [bucket, count] : []));
-      return { service_name: service, ...Object.fromEntries(counts), latencies };
-    });
+    .map(([service, figures]) => ({ service_name: service, ...toReported(figures) }));
 }
 
-function toFigures({ latencies, ...counts }: ReportedCalls): StepFigures {
+function toReportedInstance({ service, instanceId, figures }: WaitingInstance): ReportedInstance {
+  return { service_name: service, instance_id: instanceId, ...toReported(figures) };
+}
+
+/** Counts of 0 are left out. */
+function toReported(figures: Partial<StepFigures> & InstanceCalls): Omit<ReportedCalls, 'service_name'> {
+  const counts = CALL_COUNTS.filter((name) => (figures[name] ?? 0) > 0).map((name) => [name, figures[name]] as const);
+  const latencies = [...figures.latencies].flatMap((count, bucket) => (count > 0 ? [bucket, count] : []));
+  return { ...Object.fromEntries(counts), latencies };
+}
+
+function toFigures({ latencies, ...counts }: Omit<ReportedCalls, 'service_name'>): StepFigures {
   const figures = noFigures();
   for (const name of CALL_COUNTS) figures[name] = counts[name] ?? 0;
   for (let index = 0; index < latencies.length; index += 2)

@@ -10,6 +10,7 @@ export {
 export { lineOf, type EventLine, type LogLevel, withIds } from './event-line.js';
 export { EVENT_LOGGER_OPTIONS, EventLogger, type EventLoggerOptions, type LoggerPort } from './event-logger.js';
 export { Fleet } from './fleet.js';
+export { type InstanceTotal } from './instance-figures.js';
 export { Journal, JOURNAL_OPTIONS, type JournalOptions, type JournalWriter, momentId } from './journal.js';
 export {
   DEFAULT_DURATION_BUCKETS,

@@ -30,7 +30,7 @@ async function topologyOf(
       await registry.setStatus(key, status, { checkedAt: clock.epoch(), reason: status });
     }
   }
-  const topology = describeTopology(new HealthAggregator(registry, { clock }).getAggregatedHealth(), rates);
+  const topology = describeTopology(new HealthAggregator(registry, { clock }), rates);
   await registry.close();
   return topology;
 }

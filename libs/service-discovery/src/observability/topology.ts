@@ -1,6 +1,7 @@
 import {
   type AggregatedHealth,
   type AggregatedStatus,
+  type HealthAggregator,
   type InstanceHealth,
   type ServiceHealth,
 } from '../health/index.js';
@@ -47,8 +48,11 @@ export interface Topology {
   readonly faults: readonly TopologyFault[];
 }
 
+type Aggregator = Pick<HealthAggregator, 'getAggregatedHealth' | 'missingSince'>;
+
 /** Joins the calls of the last minute with what registrations declare. */
-export function describeTopology(health: AggregatedHealth, rates: readonly EdgeRate[]): Topology {
+export function describeTopology(aggregator: Aggregator, rates: readonly EdgeRate[]): Topology {
+  const health = aggregator.getAggregatedHealth();
   const edges = joinEdges(health, rates);
   const names = new Set([
     ...Object.keys(health.services),
@@ -58,7 +62,7 @@ export function describeTopology(health: AggregatedHealth, rates: readonly EdgeR
   return {
     nodes: [...names].map((name) => toNode(name, health.services[name])),
     edges,
-    faults: findFaults(health, edges),
+    faults: findFaults(health, edges, aggregator),
   };
 }
 
@@ -98,7 +102,11 @@ function latest(times: readonly number[]): number | null {
   return times.length === 0 ? null : Math.max(...times);
 }
 
-function findFaults(health: AggregatedHealth, edges: readonly TopologyEdge[]): TopologyFault[] {
+function findFaults(
+  health: AggregatedHealth,
+  edges: readonly TopologyEdge[],
+  aggregator: Pick<Aggregator, 'missingSince'>,
+): TopologyFault[] {
   const callers = new Map<string, string[]>();
   for (const { from, to } of edges) {
     const known = callers.get(to);
@@ -109,7 +117,7 @@ function findFaults(health: AggregatedHealth, edges: readonly TopologyEdge[]): T
   const faults: TopologyFault[] = [...missing].map((service) => ({
     service,
     status: 'not_registered',
-    since: null,
+    since: aggregator.missingSince(service),
     text: `${service} has no registered instance`,
     causedBy: [],
     breaks: dependentsOf(service, callers),

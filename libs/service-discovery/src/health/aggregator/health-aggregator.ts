@@ -78,6 +78,7 @@ export class HealthAggregator {
       this.statuses.noteFindings(name);
       this.changes.note();
     });
+    this.transitions.note(registry.snapshot, registry.snapshot, null);
     const unfollow = registry.onChange((...change) => {
       this.transitions.note(...change);
       if (this.statuses.note(...change)) this.changes.note();
@@ -140,6 +141,14 @@ export class HealthAggregator {
    */
   history(key: InstanceKey): readonly StatusTransition[] {
     return this.transitions.of(key);
+  }
+
+  /**
+   * Since when a service that is not registered has been missing, as far as this process knows: since its last instance left,
+   * else since this process reads the registry. In milliseconds since the Unix epoch; null: unknown.
+   */
+  missingSince(service: string): number | null {
+    return this.transitions.missingSince(service);
   }
 
   /** Unsubscribes from the registry and stops notifying listeners. */

@@ -40,6 +40,11 @@ export class CheckShare {
     private readonly deps: CheckShareDeps,
   ) {}
 
+  /** How many processes check, this one included, when the roster was last read; undefined: never. */
+  get size(): number | undefined {
+    return this.checkers.length || undefined;
+  }
+
   /** Joins the checkers. @param changed called whenever the share may have changed */
   start(changed: () => void): void {
     this.changed = changed;

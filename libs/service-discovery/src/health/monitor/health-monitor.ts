@@ -108,6 +108,11 @@ export class HealthMonitor {
     });
   }
 
+  /** How many processes share the checks, as far as is known; undefined: this one does not share them. */
+  get processes(): number | undefined {
+    return this.share?.size;
+  }
+
   /** Starts checking. Does nothing if checks are disabled, on a second call, or after `close()`. */
   start(): void {
     if (!this.options.enabled || this.stops.length > 0 || this.closed) return;

@@ -8,7 +8,7 @@ import {
   type TopologyView,
 } from '../../client/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
-import { HealthAggregator } from '../../health/index.js';
+import { HealthAggregator, HealthMonitor } from '../../health/index.js';
 import { isHttp, type JournalEntry } from '../../model/index.js';
 import {
   CallFigures,
@@ -40,6 +40,7 @@ import {
   toCountsView,
   toFaultViews,
   toHeldExpiryView,
+  toInstanceCallsViews,
   toReadableEntry,
   toScrapeTargetView,
   toTopologyView,
@@ -60,6 +61,7 @@ export class ServiceDiscoveryInsightController {
     @Inject(CallFigures) private readonly figures: CallFigures,
     @Inject(Fleet) private readonly fleet: Fleet,
     @Inject(HealthAggregator) private readonly aggregator: HealthAggregator,
+    @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(OPTIONS_IN_FORCE) private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'mode'>,
@@ -130,13 +132,22 @@ export class ServiceDiscoveryInsightController {
   ): Promise<CallFiguresView> {
     await this.fleet.catchUp();
     const access = accessOf(request);
-    const { from, edges } = this.figures.edges(toMinutes(query));
+    const { service: asked } = query;
+    const minutes = toMinutes(query);
+    const { from, edges } = this.figures.edges(minutes);
     const shown = edges.filter(({ caller, service }) => {
-      const isAsked = query.service === undefined || query.service === caller || query.service === service;
+      const isAsked = asked === undefined || asked === caller || asked === service;
       return isAsked && mayRead(caller, access) && access.mayRead(service);
     });
     const views = shown.map((edge) => toCallEdgeView(edge, this.communicator.retryBudgetLeft(edge.service)));
-    return this.reply.json(response, 200, toCallFiguresView(from, views));
+    const instances =
+      asked !== undefined && access.mayRead(asked)
+        ? toInstanceCallsViews(
+            this.figures.instancesOf(asked, minutes),
+            this.registry.snapshot.services.get(asked) ?? [],
+          )
+        : [];
+    return this.reply.json(response, 200, toCallFiguresView(from, views, instances));
   }
 
   /** Which service calls which, by calls of the last minute and by what registrations declare; what is not well, and what depends on it. */
@@ -160,7 +171,7 @@ export class ServiceDiscoveryInsightController {
         mode: this.options.mode ?? 'custom',
         connected,
         age_seconds: ageSeconds,
-        replicas: null,
+        replicas: this.replicas(connected),
         held_expiry: toHeldExpiryView(this.registry.snapshot, mayReadService),
       },
       counts: toCountsView(health),
@@ -171,9 +182,24 @@ export class ServiceDiscoveryInsightController {
     return this.reply.json(response, 200, view, ageHeader(this.registry));
   }
 
+  /** How many processes hold the registry, see {@link OverviewView}. */
+  private replicas(connected: boolean): number | null {
+    switch (this.options.mode) {
+      case 'memory_only':
+        return 1;
+      case 'remote':
+        return connected ? 1 : 0;
+      case 'redis_backed':
+      case 'hybrid':
+        return this.monitor?.processes ?? null;
+      case undefined:
+        return null;
+    }
+  }
+
   private async topology(): Promise<Topology> {
     await this.fleet.catchUp();
-    return describeTopology(this.aggregator.getAggregatedHealth(), this.figures.lastMinute());
+    return describeTopology(this.aggregator, this.figures.lastMinute());
   }
 }
 

@@ -106,9 +106,10 @@ export class ServiceDiscoveryFeedController {
     const access = accessOf(request);
     await access.assertMayReport(report.service_name, this.registry.getInstances(report.service_name));
     const isReadable = (name: string | null): boolean => name === null || access.mayRead(name);
-    const steps = report.steps.map(({ step, calls }) => ({
+    const steps = report.steps.map(({ step, calls, instances }) => ({
       step,
       calls: calls.filter((call) => isReadable(call.service_name)),
+      instances: instances?.filter((instance) => isReadable(instance.service_name)),
     }));
     const entries = report.entries.filter((entry) => isReadable(entry.service_name));
     this.fleet.accept({ ...report, steps, entries });

@@ -8,7 +8,7 @@ import {
 } from '../../../model/index.js';
 import { isText, isWholeNumber, Rule } from './rule.js';
 
-const { steps, callees, entries, entryBytes } = REPORT_LIMITS;
+const { steps, callees, instances, entries, entryBytes } = REPORT_LIMITS;
 
 /** The body of `POST /reports`: a `ProcessReport`. */
 export class ReportDto {
@@ -24,7 +24,9 @@ export class ReportDto {
   @Rule('the name of a service that the process registered', isServiceName, { optional: false })
   service_name!: string;
 
-  @Rule(`at most ${steps} steps, each with at most ${callees} callees`, areReportedSteps, { optional: false })
+  @Rule(`at most ${steps} steps, each with at most ${callees} callees and ${instances} instances`, areReportedSteps, {
+    optional: false,
+  })
   steps!: ReportedStep[];
 
   @Rule(`at most ${entries} entries of the journal of ${entryBytes} bytes`, areReportedEntries, { optional: false })

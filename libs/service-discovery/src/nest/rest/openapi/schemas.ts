@@ -79,6 +79,7 @@ const WHY_AND_WHO = {
   'by?': text('A name for the journal, which shows it before the caller that the credential stands for.', label),
 };
 
+const BUCKETS = 'Numbers of buckets, each followed by how many calls were in it.';
 const latencies = { p50_ms: orNull(number()), p95_ms: orNull(number()), p99_ms: orNull(number()) };
 const faults = list(
   object({
@@ -300,9 +301,21 @@ export const SCHEMAS = {
               'retries?': integer(),
               'hedges?': integer(),
               'shed?': integer(),
-              latencies: list(integer(), 'Numbers of buckets, each followed by how many calls were in it.'),
+              latencies: list(integer(), BUCKETS),
             }),
           ),
+          'instances?': {
+            ...list(
+              object({
+                service_name: text(),
+                instance_id: text(),
+                'calls?': integer(),
+                'errors?': integer(),
+                latencies: list(integer(), BUCKETS),
+              }),
+            ),
+            maxItems: 6,
+          },
         }),
       ),
       maxItems: 6,
@@ -335,6 +348,19 @@ export const SCHEMAS = {
         ),
         retry_budget: orNull(number('The share that is left, 0 to 1, in the process that answers.')),
       }),
+    ),
+    instances: list(
+      object({
+        instance_id: text(),
+        calls: integer('Calls, and attempts that another instance followed up.'),
+        errors: integer(),
+        p95_ms: latencies.p95_ms,
+        share: orNull(number('Its share of the calls to all instances, 0 to 1; null: there were none.')),
+        weight_share: orNull(
+          number('Its share of the weights of those that may be called now, 0 to 1; null: it is not registered.'),
+        ),
+      }),
+      'With `service`: its instances, from all callers, in slots of 5 minutes.',
     ),
   }),
   Topology: object({
@@ -379,7 +405,7 @@ export const SCHEMAS = {
       mode: text(),
       connected: flag(),
       age_seconds: integer(),
-      replicas: orNull(integer('Processes that share the registry; null: unknown.')),
+      replicas: orNull(integer('Processes that hold the registry; null: unknown.')),
       held_expiry: list(object({ service_name: text(), since: moment(), overdue: integer(), total: integer() })),
     }),
     counts: object({

@@ -15,6 +15,7 @@ export {
 export {
   toCallEdgeView,
   toCallFiguresView,
+  toInstanceCallsViews,
   toCountsView,
   toFaultViews,
   toHeldExpiryView,

@@ -1,6 +1,7 @@
 import {
   type CallEdgeView,
   type CallFiguresView,
+  type InstanceCallsView,
   type OverviewView,
   type ScrapeTargetView,
   type ServiceFaultView,
@@ -13,12 +14,14 @@ import {
   addressOf,
   isSecure,
   type JournalEntry,
+  mayBeCalled,
   type RegistrySnapshot,
   type ServiceInstance,
 } from '../../../model/index.js';
 import {
   type CallEdge,
   type EdgeRate,
+  type InstanceTotal,
   STEP_MS,
   type Topology,
   type TopologyEdge,
@@ -48,8 +51,39 @@ export function toCallEdgeView({ caller, service, points }: CallEdge, retryBudge
   };
 }
 
-export function toCallFiguresView(from: number, edges: readonly CallEdgeView[]): CallFiguresView {
-  return { step_seconds: STEP_MS / 1_000, from: isoOf(from), edges };
+export function toCallFiguresView(
+  from: number,
+  edges: readonly CallEdgeView[],
+  instances: readonly InstanceCallsView[],
+): CallFiguresView {
+  return { step_seconds: STEP_MS / 1_000, from: isoOf(from), edges, instances };
+}
+
+/** @param registered the instances of the service */
+export function toInstanceCallsViews(
+  totals: readonly InstanceTotal[],
+  registered: readonly ServiceInstance[],
+): InstanceCallsView[] {
+  const byId = new Map(totals.map((total) => [total.instanceId, total]));
+  const calls = sumOf(totals.map((total) => total.calls));
+  const weights = new Map(registered.map((one) => [one.instanceId, mayBeCalled(one) ? one.weight : 0]));
+  const weight = sumOf([...weights.values()]);
+  return [...new Set([...weights.keys(), ...byId.keys()])].map((id) => {
+    const total = byId.get(id);
+    const its = weights.get(id);
+    return {
+      instance_id: id,
+      calls: total?.calls ?? 0,
+      errors: total?.errors ?? 0,
+      p95_ms: total?.p95 ?? null,
+      share: calls === 0 ? null : rounded((total?.calls ?? 0) / calls),
+      weight_share: its === undefined ? null : rounded(its / Math.max(weight, Number.MIN_VALUE)),
+    };
+  });
+}
+
+function sumOf(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0);
 }
 
 export function toTopologyView(
