@@ -388,6 +388,7 @@ export {
   type ParallelResult,
   type PatternOptions,
   type PatternOverrides,
+  type PrintTrace,
   type ServiceCallRequest,
   type ServiceCallResponse,
   ServiceCommunicator,

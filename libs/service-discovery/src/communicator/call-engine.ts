@@ -1,5 +1,6 @@
 import {
   type Clock,
+  nameOfRequest,
   type Random,
   ServiceDiscoveryError,
   ServiceNotFoundError,
@@ -22,6 +23,7 @@ import {
 import { type ServiceRegistry } from '../registry/index.js';
 import { CIRCUIT_BREAKER_OPTIONS } from '../resilience/index.js';
 import { type InstanceDelta, type Transport } from '../transport/index.js';
+import { CallTraces } from './call-trace.js';
 import { type CallSpan, type CallTracer } from './call-tracer.js';
 import { Call, type ResponseUse } from './call/call.js';
 import { type CallDependencies, closedError } from './call/call-dependencies.js';
@@ -105,6 +107,7 @@ interface KnownService {
 
 /** State shared by a communicator and all those derived from it: connections, breakers, budgets, load statistics. */
 export class CallEngine {
+  readonly traces = new CallTraces();
   private readonly services = new Map<string, KnownService>();
   /** Instances to report to the transport as removed with the next change: their data became too old for calls. */
   private readonly untold = new Set<ServiceInstance>();
@@ -155,7 +158,8 @@ export class CallEngine {
   }
 
   get events(): EventSink {
-    return this.callDeps.events;
+    const { events } = this.callDeps;
+    return this.traces.isOn ? this.traces.withFallbacks(events) : events;
   }
 
   get tracer(): CallTracer | undefined {
@@ -199,8 +203,10 @@ export class CallEngine {
     const delta = known.channel.update(this.registry.servedInstances(service));
     if (delta) for (const instance of delta.left) this.untold.add(instance);
     if (known.channel.instances.length === 0) assertHttp(known.channel);
-    const { view, outermost } = this.pipelineOf(known, settings);
-    const span = this.carry(service, request, prepared, waitedMs);
+    const pipeline = this.pipelineOf(known, settings);
+    const { view, outermost } = pipeline;
+    let span = this.carry(service, request, prepared, waitedMs);
+    if (this.traces.isOn) span = this.printed(span, request, prepared, pipeline, times.timeoutMs, waitedMs);
     return runCall(
       new Call(view, request, prepared, times, use.consume, this.callDeps, false, waitedMs, span),
       outermost,
@@ -220,6 +226,31 @@ export class CallEngine {
     if (!tracer) return undefined;
     const startedAt = waitedMs === undefined ? undefined : clock.epoch() - waitedMs;
     return tracer.startCall({ service, method, template, startedAt, carried, events });
+  }
+
+  /** The span of a call within `trace()`, around the one that it has. */
+  private printed(
+    span: CallSpan | undefined,
+    request: ServiceCallRequest,
+    prepared: PreparedRequest,
+    pipeline: Pipeline,
+    timeoutMs: number,
+    waitedMs = 0,
+  ): CallSpan | undefined {
+    const { clock, events } = this.callDeps;
+    const { view } = pipeline;
+    const printed = this.traces.begin(() => ({
+      service: view.service,
+      request: nameOfRequest(prepared),
+      stages: pipeline.describe(),
+      explanation: explainService(view, request, prepared),
+      waitedMs,
+      leftMs: Math.min(timeoutMs - waitedMs, givenDeadline({ deps: this.callDeps, prepared }) - clock.epoch()),
+      now: () => clock.now(),
+      events,
+      span,
+    }));
+    return printed ?? span;
   }
 
   idleMs({ serviceName, instanceId }: InstanceKey): number {

@@ -25,6 +25,7 @@ import { readJson } from './read-json.js';
 import { asPlainObject, kindOf, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
 import { rejected } from './call/run-call.js';
 import { type CallStageDescription } from './call/stage.js';
+import { type PrintTrace } from './call-trace.js';
 import { timesFor } from './call-times.js';
 import { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
@@ -212,6 +213,20 @@ export class ServiceCommunicator {
     return this.engine.describePipeline(service, this.settingsFor(service));
   }
 
+  /**
+   * Runs a function, and prints the decisions of each call that it makes through this communicator or one derived from it, as
+   * declarative clients are: settings, instances and why some are skipped, attempts with the time left, retries, fallback.
+   * For debugging: a process pays for it while the function runs.
+   * @param print gets the text of each call when it has ended. @default writes it to the standard output
+   * @throws what the function throws
+   *
+   * @example
+   * await communicator.trace(() => communicator.callServiceJson('user-service', { path: '/users/1' }));
+   */
+  async trace<T>(run: () => Promise<T> | T, print: PrintTrace = toStandardOutput): Promise<T> {
+    return this.engine.traces.run(run, print);
+  }
+
   /** Refuses new calls, waits for those in flight and closes all connections; also for derived communicators. */
   async close(): Promise<void> {
     await this.engine.close();
@@ -267,6 +282,8 @@ export class ServiceCommunicator {
     return tier !== undefined && this.patterns.has(tier) ? tier : undefined;
   }
 }
+
+const toStandardOutput: PrintTrace = (text) => void process.stdout.write(`${text}\n`);
 
 /** @throws InvalidConfigurationError if the registry or transport is missing */
 function checkDependencies(deps: CommunicatorDependencies): CommunicatorDependencies {

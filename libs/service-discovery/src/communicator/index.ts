@@ -7,6 +7,7 @@ export {
   type TracedAttempt,
   type TracedCall,
 } from './call-tracer.js';
+export { type PrintTrace } from './call-trace.js';
 export { CallPassiveHealth, type EventSource } from './call-passive-health.js';
 export { DEADLINE_HEADER } from './call/deadline-header.js';
 export { type CommunicatorDependencies } from './call-engine.js';
