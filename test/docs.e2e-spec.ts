@@ -204,6 +204,16 @@ describe('docs/reference/configuration.md', () => {
     expect(text).toBe(withOptionRows(text, OPTION_GROUPS, docstrings, variableFor));
   });
 
+  it('names each strategy, which has a row in docs/balancing.md', async () => {
+    const strategies = Object.values(core.LoadBalancingStrategy);
+    const [, , range] = rowsOf(await page('reference/configuration.md')).find(([cell]) =>
+      cell!.startsWith('`loadBalancing.strategy`'),
+    )!;
+    expect(namesIn(range!).slice(0, -1)).toEqual(strategies);
+    const [, table] = (await page('balancing.md')).split('## Strategies');
+    expect(rowsOf(table!.split('Measured with')[0]!).map(([cell]) => namesIn(cell!)[0])).toEqual(strategies);
+  });
+
   it('leaves the limits of the API to the table of docs/security.md, which has their names and defaults', async () => {
     const limits = (await page('security.md')).split('## Limits')[1]!.split('\n## ')[0]!;
     const shown = rowsOf(limits).map(([name, value]) => [namesIn(name!)[0], Number(value!.replaceAll(',', ''))]);

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { LoadBalancingStrategy } from 'nest-service-discovery';
 import { EventReader } from './support/event-reader.js';
 import { type Answer, PLATFORMS, type RestApp, startRestApp } from './support/rest-app.js';
 
@@ -331,15 +332,7 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
         expect(ids.slice(0, 3).sort()).toEqual(['a', 'b', 'c']);
         expect(ids.slice(3)).toEqual(ids.slice(0, 3));
       }
-      for (const strategy of [
-        'weighted_round_robin',
-        'random',
-        'least_connections',
-        'p2c_ewma',
-        'consistent_hash',
-        'maglev',
-        'ip_hash',
-      ]) {
+      for (const strategy of Object.values(LoadBalancingStrategy)) {
         expect((await rest.send('GET', `/discover/user-service?strategy=${strategy}&key=k`)).status).toBe(200);
       }
     });

@@ -12,7 +12,7 @@ import { WeightedRoundRobin } from './weighted-round-robin.js';
 
 type MakeStrategy = (deps: LoadBalancerDeps) => Strategy;
 
-/** The built-in strategies by name. To add one, add a file, a name and a line here. */
+/** The built-in strategies by name. ARCHITECTURE.md, "Where to add", has what else one needs. */
 export const STRATEGIES: Readonly<Record<LoadBalancingStrategyName, MakeStrategy>> = {
   round_robin: ({ random }) => new RoundRobin(random),
   weighted_round_robin: ({ random }) => new WeightedRoundRobin(random),

@@ -37,7 +37,7 @@ export interface PickArgs<C extends Candidate = Candidate> {
  * @typeParam C the candidate, with what the strategy stores in it
  */
 export interface Strategy<C extends Candidate = Candidate> {
-  /** What it chooses by, in a few words, for explanations. */
+  /** What it chooses by, in a few words, for explanations. Every built-in strategy has one. */
   readonly goesBy?: string;
   /**
    * Whether half the `weight` means half the share. If not, the balancer makes instances in slow start skip the part of their
@@ -61,7 +61,8 @@ export interface Strategy<C extends Candidate = Candidate> {
   choose(candidates: readonly C[], args: PickArgs<C>): C;
   /**
    * Like `choose`, among those of `args.base` that are not in `skipped`, of which there is at least one, without visiting all
-   * of them: a pick that meets an open circuit, or a retry, skips only a few. Without it, `choose` gets a filtered array.
+   * of them: a pick that meets an open circuit, or a retry, skips only a few. It draws the random numbers that `choose` would draw
+   * for the filtered array, so that both choose the same (`chooser.model.spec.ts`). Without it, `choose` gets that array.
    * @param skipped a few of the base: those tried before, then those that refused after `choose` returned them
    */
   chooseExcept?(skipped: readonly C[], args: PickArgs<C>): C;

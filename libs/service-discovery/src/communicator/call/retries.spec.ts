@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { LoadBalancingStrategy } from '../../balancing/index.js';
 import { CallFixture, failure, refused, reset } from '../../testing/call-fixture.js';
 
 describe('the retries of a call', () => {
@@ -62,7 +63,7 @@ describe('the retries of a call', () => {
     expect(await communicator.callService('users', { path: '/' })).toMatchObject({ status: 500, attempts: 1 });
   });
 
-  it.each(['round_robin', 'random', 'least_connections', 'p2c_ewma', 'consistent_hash'] as const)(
+  it.each(Object.values(LoadBalancingStrategy))(
     'go around once every instance was tried: six attempts over three instances are two each, by %s',
     async (loadBalancing) => {
       await stage.register('a', 'b', 'c');
