@@ -24,9 +24,14 @@ export function wantIncoming(): void {
   isWanted = true;
 }
 
-/** Runs `fn` with a current context, which holds across everything that it awaits; without one if nothing wants it. */
+/** Whether requests enter their context, so that reading what they carry is of use. */
+export function isIncomingWanted(): boolean {
+  return isWanted;
+}
+
+/** Runs `fn` with a current context, which holds across everything that it awaits. */
 export function runIncoming<T>(context: IncomingContext, fn: () => T): T {
-  return isWanted ? contexts.run(context, fn) : fn();
+  return contexts.run(context, fn);
 }
 
 /**

@@ -7,7 +7,7 @@ import { type PeerRequest } from '../rest/access/local-request.js';
 import { CLOCK, OPTIONS_IN_FORCE } from '../tokens.js';
 import { DeadlineReader } from './deadline-reader.js';
 import { DeadlineTrust } from './deadline-trust.js';
-import { runIncoming, wantIncoming } from './incoming-context.js';
+import { isIncomingWanted, runIncoming, wantIncoming } from './incoming-context.js';
 import { PassedOnReader, REQUEST_ID_OPTIONS } from './passed-on.js';
 
 type Next = () => void;
@@ -53,8 +53,12 @@ export class IncomingHook {
     }
   }
 
-  /** A request that carries nothing enters no context. */
+  /** A request that carries nothing enters no context; in an app that makes no calls, no header is read. */
   private enter(request: PeerRequest, next: Next): void {
+    if (!isIncomingWanted()) {
+      next();
+      return;
+    }
     const deadline = this.deadlines?.read(request);
     const passedOn = this.passedOn.read(request);
     if (deadline === undefined && passedOn === undefined) next();

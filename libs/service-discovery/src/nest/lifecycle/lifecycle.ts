@@ -132,7 +132,7 @@ export class ServiceDiscoveryLifecycle
     // Calls look it up again; a missing one must stop the start.
     if (isAxios(this.options.transport)) await findHttpService(this.modules);
     this.explorer.wire();
-    const scheduler = await findSchedulerRegistry(this.moduleRef);
+    const scheduler = await findSchedulerRegistry(this.moduleRef, this.modules);
     if (scheduler) this.timers.listIn(scheduler);
     this.monitor?.start();
     this.stopWarning = this.events.on('instance.registered', ({ instance }) =>

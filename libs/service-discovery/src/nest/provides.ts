@@ -1,0 +1,23 @@
+import { type ModulesContainer } from '@nestjs/core';
+import { ServiceCommunicator } from '../communicator/index.js';
+
+type Methods = Readonly<Record<string, unknown>>;
+
+/**
+ * Whether the app provides anything with all of these methods. Asked before an optional package is loaded only to look for what
+ * the app has of it, which takes longer than a small app's whole start. By methods, since minifiers rename classes.
+ */
+export function providesAnyWith(modules: ModulesContainer, ...methods: readonly string[]): boolean {
+  const hasAll = (one: Methods | null | undefined): boolean =>
+    one != null && methods.every((method) => typeof one[method] === 'function');
+  for (const { providers } of modules.values()) {
+    // The library's own module.
+    if (providers.has(ServiceCommunicator)) continue;
+    for (const { metatype, instance } of providers.values()) {
+      if (hasAll((metatype as { readonly prototype?: Methods } | null)?.prototype) || hasAll(instance as Methods)) {
+        return true;
+      }
+    }
+  }
+  return false;
+}
