@@ -42,7 +42,7 @@ describe('npm run bench', () => {
       expect(lanes.length).toBeGreaterThan(10);
       expect(lanes.filter((lane) => !isMeasured(lane) && !isNotInstalled(lane))).toEqual([]);
       for (const { lane } of lanes) expect(printed).toContain(`\n${lane.contender} `);
-      expect(printed).toMatch(/c1: ours \/ undici, p50 +≤ 1\.10 +\d/);
+      expect(printed).toMatch(/c1: ours \/ undici, p50 +≤ 1\.00 +\d/);
     },
     RUN_TIMEOUT_MS,
   );
@@ -98,15 +98,37 @@ describe('npm run bench -- health', () => {
   });
 });
 
+const THIS_NODE = process.versions.node.split('.')[0]!;
+
 describe('npm run bench -- import', () => {
-  it.each([[[]], [['--require']]])(
-    'compares the package and its parts with Nest (%j)',
-    async (how) => {
-      const printed = await bench('import', '--rounds', '1', ...how);
-      expect(printed).toContain(how.length > 0 ? ', require(): ' : ', import: ');
+  it.each([
+    ['11', 'by require()'],
+    ['12', 'by import()'],
+  ])(
+    'compares the package, its parts and the start of an app with Nest %s',
+    async (nest, how) => {
+      const printed = await bench('import', '--rounds', '1', '--parts', '--node', THIS_NODE, '--nest', nest);
+      expect(printed).toContain(`Node ${process.versions.node}, Nest ${nest} ${how}: `);
       const ratios = [...printed.matchAll(/^.* (\d+\.\d\d) \(/gm)].map(([, ratio]) => Number(ratio));
       expect(ratios).toHaveLength(10);
       expect(Math.min(...ratios)).toBeGreaterThanOrEqual(0);
+      expect(printed).toMatch(/^An app starts in \d+ \(.* ms more until it listens$/m);
+    },
+    RUN_TIMEOUT_MS,
+  );
+});
+
+describe('npm run bench -- serving', () => {
+  it(
+    'compares apps with the module and without it, on both platforms',
+    async () => {
+      const printed = await bench('serving', '--rounds', '1', '--requests', '50', '--node', THIS_NODE, '--nest', '12');
+      const rows = [...printed.matchAll(/^(an app that .*?) {2,}(\d[\d.]*) +(\d[\d.]*) +\d+\.\d\d \(/gm)];
+      expect(rows).toHaveLength(2 * 4);
+      for (const [, , without, withIt] of rows) {
+        expect(Number(without)).toBeGreaterThan(0);
+        expect(Number(withIt)).toBeGreaterThan(0);
+      }
     },
     RUN_TIMEOUT_MS,
   );
@@ -146,6 +168,8 @@ describe('a wrong argument', () => {
     [['health', '--interval', '1.5'], '--interval: expected a whole number of 1 or more, but got "1.5"'],
     [['end-to-end', '--requests', '0'], '--requests: expected a whole number of 1 or more, but got "0"'],
     [['import', '--rounds', '0'], '--rounds: expected a whole number of 1 or more, but got "0"'],
+    [['import', '--node', 'lts'], '--node: expected major versions such as 20,24, but got "lts"'],
+    [['serving', '--nest', '10'], '--nest: 10 is none of 11, 12'],
     [['servings'], 'servings: expected one of calls, registry, '],
     [['registry', 'costs'], 'costs: the one word that there is is cost'],
   ])('%j is reported in one line before anything starts', async (words, told) => {

@@ -66,6 +66,7 @@ async function startMicroservice(): Promise<void> {
 
 const START: Readonly<Record<ClientName, () => Promise<void>>> = {
   'http-service': startPlain,
+  undici: startPlain,
   'axios-opossum': startPlain,
   ours: startDiscoverable,
   'ours-http-service': startDiscoverable,

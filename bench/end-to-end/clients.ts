@@ -31,6 +31,21 @@ export const CLIENTS: Readonly<Record<ClientName, (setup: Setup) => Promise<Clie
     return { imports: [HttpModule], provider: { inject: [HttpService], useFactory } };
   },
 
+  // What HTTP costs in such an app: nothing but the request and its JSON.
+  undici: async ({ targetPort }) => {
+    const { Pool } = await import('undici');
+    const useFactory = (): UserClient => {
+      const pool = new Pool(`http://127.0.0.1:${targetPort}`);
+      return {
+        find: async (id) => {
+          const { body } = await pool.request({ method: 'GET', path: `/users/${id}` });
+          return (await body.json()) as User;
+        },
+      };
+    };
+    return { imports: [], provider: { useFactory } };
+  },
+
   'axios-opossum': async ({ targetPort }) => {
     const { HttpModule, HttpService } = await import('@nestjs/axios');
     const { default: axiosRetry } = await import('axios-retry');

@@ -7,7 +7,7 @@ export type Platform = (typeof PLATFORMS)[number];
 
 /** How the calling app calls. */
 export type ClientName =
-  'http-service' | 'axios-opossum' | 'ours' | 'ours-http-service' | 'moleculer' | 'microservices';
+  'http-service' | 'undici' | 'axios-opossum' | 'ours' | 'ours-http-service' | 'moleculer' | 'microservices';
 
 /** One way from the calling app to the called one. */
 export interface Lane {
@@ -22,6 +22,7 @@ export const LANES: readonly Lane[] = [
   { name: 'HttpService, nginx', client: 'http-service', proxy: nginx },
   { name: 'HttpService, haproxy', client: 'http-service', proxy: haproxy },
   { name: 'HttpService, axios-retry, opossum', client: 'axios-opossum' },
+  { name: 'undici Pool, by hand', client: 'undici' },
   { name: 'ours', client: 'ours' },
   { name: 'ours, HttpService', client: 'ours-http-service' },
   { name: 'moleculer', client: 'moleculer' },

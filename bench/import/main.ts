@@ -1,20 +1,22 @@
-/** Measures what importing the package costs a process, beside what Nest itself does. See ../README.md. */
+/** Measures what importing the package costs a process, and starting an app with it, beside what Nest itself does. See ../README.md. */
 import { fork } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
+import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { answerOf } from '../support/child-process.js';
 import { countOf, runCommand } from '../support/command-line.js';
+import { type Stack, STACK_OPTIONS, type StackChoice, stackChoiceOf, withStacks } from '../support/stacks.js';
 import { spreadOf } from '../support/statistics.js';
 import { tableOf } from '../support/table.js';
-import { type Imported } from './importer.js';
+import { type Imported, type ImportOrder } from './importer.js';
 
-/** By what they are: ours, what ours imports, and what ours loads only where it is used. */
-const SUBJECTS: Readonly<Record<string, readonly string[]>> = {
-  'nest-service-discovery': ['nest-service-discovery'],
-  '  its undici': ['undici'],
+const PACKAGE = 'nest-service-discovery';
+
+/** With `--parts`: what the package imports, and what it loads only where it is used. */
+const PARTS: Readonly<Record<string, readonly string[]>> = {
   '  its semver': ['semver/functions/valid.js', 'semver/ranges/valid.js'],
   '  its ipaddr.js': ['ipaddr.js'],
   'nest-service-discovery/core': ['nest-service-discovery/core'],
+  'once the app makes calls: undici': ['undici'],
   'at the first scrape: prom-client': ['prom-client'],
   'at the first fields of the API: class-validator': ['class-validator'],
   'with Redis: ioredis': ['ioredis'],
@@ -23,57 +25,76 @@ const SUBJECTS: Readonly<Record<string, readonly string[]>> = {
 };
 
 interface Request {
+  readonly stacks: StackChoice;
   readonly rounds: number;
-  /** The program to run; undefined: this one's Node. */
-  readonly node: string | undefined;
-  readonly isRequire: boolean;
+  readonly withParts: boolean;
 }
 
 function read(args: string[]): Request {
   const { values } = parseArgs({
     args,
     options: {
+      ...STACK_OPTIONS,
       rounds: { type: 'string', default: '15' },
-      node: { type: 'string' },
-      require: { type: 'boolean', default: false },
+      parts: { type: 'boolean', default: false },
     },
   });
-  return { rounds: countOf('rounds', values.rounds), node: values.node, isRequire: values.require };
+  return { stacks: stackChoiceOf(values), rounds: countOf('rounds', values.rounds), withParts: values.parts };
+}
+
+async function run({ stacks: choice, rounds, withParts }: Request): Promise<void> {
+  const subjects = Object.entries({ [PACKAGE]: [PACKAGE], ...(withParts ? PARTS : {}) });
+  await withStacks(choice, new URL('importer.js', import.meta.url), async (stacks, script) => {
+    for (const stack of stacks) console.log(`${await measure(stack, script, subjects, rounds)}\n`);
+  });
+}
+
+/** @returns the table, and the line on starting */
+async function measure(
+  stack: Stack,
+  script: string,
+  subjects: readonly (readonly [string, readonly string[]])[],
+  rounds: number,
+): Promise<string> {
+  const imported = subjects.map((): Imported[] => []);
+  const started = { bare: [] as Imported[], discoverable: [] as Imported[] };
+  // Round by round, so that what else the machine does meets all of them alike.
+  for (let round = 0; round < rounds; round++) {
+    for (const [index, [, names]] of subjects.entries())
+      imported[index]!.push(await importOnce(stack, script, { names }));
+    started.bare.push(await importOnce(stack, script, { names: [], app: 'bare' }));
+    started.discoverable.push(await importOnce(stack, script, { names: [PACKAGE], app: 'discoverable' }));
+  }
+  const nest = imported.flat();
+  const rows = subjects.map(([title], index) => [
+    title,
+    shown(
+      imported[index]!.map(({ addedMs, nestMs }) => addedMs / nestMs),
+      2,
+    ),
+    shown(imported[index]!.map(({ addedMs }) => addedMs)),
+    shown(imported[index]!.map(({ addedMb }) => addedMb)),
+  ]);
+  const moreOf = (figure: 'startMs' | 'startElapsedMs'): string =>
+    shown(started.discoverable.map((one, round) => one[figure] - started.bare[round]![figure]));
+  return [
+    `${stack.name}: @nestjs/core with @nestjs/common and reflect-metadata takes ` +
+      `${shown(nest.map(({ nestMs }) => nestMs))} ms of processor time, ${shown(nest.map(({ nestMb }) => nestMb))} MB\n`,
+    tableOf(['on top of Nest', 'processor time / Nest', 'ms', 'MB'], rows),
+    `\nAn app starts in ${shown(started.bare.map(({ startMs }) => startMs))} ms of processor time; with the module in ` +
+      `${moreOf('startMs')} ms more, ${moreOf('startElapsedMs')} ms more until it listens`,
+  ].join('\n');
 }
 
 /** In a process of its own: nothing is loaded but Nest. */
-function importOnce(names: readonly string[], { node, isRequire }: Request): Promise<Imported> {
-  const script = fileURLToPath(new URL('./importer.js', import.meta.url));
-  const options = { execArgv: ['--no-warnings'], ...(node === undefined ? {} : { execPath: node }) };
-  return answerOf(fork(script, [isRequire ? 'require' : 'import', ...names], options), names.join(' '));
-}
-
-async function run(request: Request): Promise<void> {
-  const subjects = Object.entries(SUBJECTS);
-  const results = subjects.map((): Imported[] => []);
-  // Round by round, so that what else the machine does meets all of them alike.
-  for (let round = 0; round < request.rounds; round++) {
-    for (const [index, [, names]] of subjects.entries()) results[index]!.push(await importOnce(names, request));
-  }
-  const nest = results.flat();
-  const version = nest[0]?.node ?? '';
-  console.log(
-    `Node ${version}, ${request.isRequire ? 'require()' : 'import'}: @nestjs/core with @nestjs/common and reflect-metadata takes ` +
-      `${shown(nest.map(({ nestMs }) => nestMs))} ms of processor time, ${shown(nest.map(({ nestMb }) => nestMb))} MB\n`,
-  );
-  const rows = subjects.map(([title], index) => {
-    const measured = results[index]!;
-    return [
-      title,
-      shown(
-        measured.map(({ addedMs, nestMs }) => addedMs / nestMs),
-        2,
-      ),
-      shown(measured.map(({ addedMs }) => addedMs)),
-      shown(measured.map(({ addedMb }) => addedMb)),
-    ];
-  });
-  console.log(tableOf(['on top of Nest', 'processor time / Nest', 'ms', 'MB'], rows));
+function importOnce(
+  { node, folder, loading }: Stack,
+  script: string,
+  what: Omit<ImportOrder, 'loading'>,
+): Promise<Imported> {
+  const order: ImportOrder = { loading, ...what };
+  const child = fork(join(folder, script), [JSON.stringify(order)], { execPath: node, execArgv: ['--no-warnings'] });
+  return answerOf(child, order.names.join(' '));
 }
 
 /** The median, with the quartiles in brackets. */

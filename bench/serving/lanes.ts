@@ -1,19 +1,24 @@
+export const PLATFORMS = ['Express', 'Fastify'] as const;
+export type Platform = (typeof PLATFORMS)[number];
+
+/** Without the module; with it, in an app that only serves; with it, in one that takes the communicator to make calls. */
+export type AppKind = 'bare' | 'serves' | 'calls';
+
 /** What is measured: an app, and which requests it gets. */
 export interface Lane {
-  readonly platform: 'Express' | 'Fastify';
-  readonly withModule: boolean;
+  readonly app: AppKind;
   /** Whether requests carry a deadline, as calls between services of this library do. */
   readonly withDeadline: boolean;
 }
 
-/** The first of each platform is what the others are compared with. */
-export const LANES: readonly Lane[] = (['Express', 'Fastify'] as const).flatMap((platform) => [
-  { platform, withModule: false, withDeadline: false },
-  { platform, withModule: true, withDeadline: false },
-  { platform, withModule: true, withDeadline: true },
-]);
+/** Each is compared with the bare app that gets the same requests. */
+export const LANES: readonly Lane[] = (['bare', 'serves', 'calls'] as const).flatMap((app) =>
+  [false, true].map((withDeadline) => ({ app, withDeadline })),
+);
 
-export function nameOf({ platform, withModule, withDeadline }: Lane): string {
-  if (!withModule) return `${platform}, without the module`;
-  return `${platform}, with it${withDeadline ? ', a deadline' : ''}`;
+/** What a process of `served-app.ts` is told, as JSON in its first argument. */
+export interface Served {
+  readonly app: AppKind;
+  readonly platform: Platform;
+  readonly loading: 'require' | 'import';
 }
