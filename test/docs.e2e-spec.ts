@@ -123,7 +123,12 @@ describe('docs/reference/metrics.md', () => {
     const source = { snapshot: { ...snapshot, expiryHolds }, ageMs: () => 0 };
     const bus = new EventBus();
     const collected = new Registry();
-    const metrics = new DiscoveryMetrics(bus, source, { registry: collected });
+    const metrics = new DiscoveryMetrics(
+      bus,
+      source,
+      { registry: collected },
+      { load: () => [{ service: 'users', inFlight: 1, queued: 0 }] },
+    );
     countOneOfEach(bus);
 
     const shown = (await collected.getMetricsAsJSON()) as unknown as Shown[];

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { TransportError } from 'nest-service-discovery';
+import { latencyBucket } from '../libs/service-discovery/src/observability/latency-histogram.js';
 import { type RestViews } from '../libs/service-discovery/src/nest/rest/index.js';
 import { EventReader } from './support/event-reader.js';
 import { PLATFORMS, type RestApp, type RestAppOptions, startRestApp } from './support/rest-app.js';
@@ -104,6 +105,35 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
       },
     ]);
     expect((await bodyOf<RestViews.CallFiguresView>('/calls?service=mail')).edges).toEqual([]);
+  });
+
+  it('say what all callers asked of a service in the last minute, in numbers that a scaler reads', async () => {
+    await start();
+    await register('users');
+    const idle = { service_name: 'users', in_flight: 0, calls_per_second: 0, p99_ms: 0, queued: 0 };
+    expect(await bodyOf('/scaling/users')).toEqual(idle);
+    const latencies = [latencyBucket(500), 600];
+    const step = Math.floor(rest.clock.epoch() / 10_000);
+    const json = {
+      ...{ version: 1, reporter: 'r', process: 'other:1', service_name: 'users', entries: [] },
+      steps: [{ step, calls: [{ service_name: 'users', calls: 600, queued: 12, latencies }] }],
+    };
+    expect((await rest.send('POST', '/reports', { json })).status).toBe(204);
+    for (let n = 0; n < 60; n++) await rest.communicator.callService('users', { path: '/' });
+    rest.clock.advance((step + 1) * 10_000 - rest.clock.epoch());
+    const { in_flight: inFlight, ...asked } = await bodyOf<RestViews.ScalingView>('/scaling/users');
+    // 600 calls of half a second in 50 s, within the width of a bucket.
+    expect(Math.abs(inFlight - 6)).toBeLessThan(0.6);
+    expect(asked).toEqual({
+      service_name: 'users',
+      calls_per_second: 13.2,
+      p99_ms: expect.closeTo(500, -2),
+      queued: 2,
+    });
+    expect((await rest.send('GET', '/scaling/none')).body.error.code).toBe('SERVICE_NOT_FOUND');
+    const { text } = await rest.send('GET', '/metrics');
+    expect(text).toContain('service_discovery_calls_in_flight{service="users"} 0');
+    expect(text).toContain('service_discovery_calls_queued{service="users"} 0');
   });
 
   it('list the instances that speak HTTP as targets of Prometheus', async () => {

@@ -154,6 +154,8 @@ describe('responses of the API', () => {
     ['GET', '/topology', 200, undefined],
     ['GET', '/overview', 200, undefined],
     ['GET', '/sd/prometheus', 200, undefined],
+    ['GET', '/scaling/users', 200, undefined],
+    ['GET', '/scaling/unknown', 404, undefined],
     ['GET', '/explain/users', 200, undefined],
     ['GET', '/pipeline/users', 200, undefined],
   ] as const)('are what the document says: %s %s, %i', async (method, path, status, json) => {

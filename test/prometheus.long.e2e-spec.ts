@@ -58,7 +58,12 @@ async function serveEveryMetric(): Promise<typeof everyMetric> {
   });
   const expiryHolds = new Map([[COUNTED.service, { since: 1, overdue: 1, total: 1 }]]);
   const bus = new EventBus();
-  const metrics = new DiscoveryMetrics(bus, { snapshot: { ...registry.snapshot, expiryHolds }, ageMs: () => 0 });
+  const metrics = new DiscoveryMetrics(
+    bus,
+    { snapshot: { ...registry.snapshot, expiryHolds }, ageMs: () => 0 },
+    {},
+    { load: () => [{ service: COUNTED.service, inFlight: 1, queued: 1 }] },
+  );
   countOneOfEach(bus);
   const server = createServer((_request, response) => {
     void metrics.metrics().then((text) => response.setHeader('content-type', metrics.contentType).end(text));

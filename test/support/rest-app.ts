@@ -148,7 +148,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   const { mode = 'memory_only' } = options;
   const monitor =
     mode === 'remote' ? null : new HealthMonitor(registry, planChecks(checks), checks, { clock, random, share });
-  const metrics = new DiscoveryMetrics(bus, registry);
+  const metrics = new DiscoveryMetrics(bus, registry, {}, { load: () => communicator.load() });
   const writer = { process: 'host:1', service: () => PROCESS_SERVICE, tag: 'a' };
   const journal = new Journal(bus, writer, {}, clock);
   const figures = new CallFigures(bus, writer.service, clock);

@@ -18,6 +18,8 @@ export interface CallPointView {
   readonly hedges: number;
   /** Calls and attempts that were refused before they were sent. */
   readonly shed: number;
+  /** How many waited for a slot when the step ended. */
+  readonly queued: number;
   /** Null: no call. */
   readonly p50_ms: number | null;
   readonly p95_ms: number | null;
@@ -110,6 +112,17 @@ export interface TopologyView {
   readonly nodes: readonly TopologyNodeView[];
   readonly edges: readonly TopologyEdgeView[];
   readonly faults: readonly ServiceFaultView[];
+}
+
+/** The answer of `GET /scaling/:name`: what all callers asked of a service in the last minute; 0 without calls. */
+export interface ScalingView {
+  readonly service_name: string;
+  /** Calls in progress on average, those that wait or are repeated included. */
+  readonly in_flight: number;
+  readonly calls_per_second: number;
+  readonly p99_ms: number;
+  /** How many calls waited for a slot of a bulkhead or of the adaptive concurrency limit, on average. */
+  readonly queued: number;
 }
 
 /** One of the list that `GET /sd/prometheus` answers, in the form of Prometheus's HTTP service discovery. */

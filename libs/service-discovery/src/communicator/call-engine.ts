@@ -36,7 +36,7 @@ import { type PreparedRequest, prepareRequest, type ServiceCallRequest } from '.
 import { type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 import { isDraining } from './channel/instance-changes.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
-import { ServiceChannel } from './channel/service-channel.js';
+import { ServiceChannel, type ServiceLoad } from './channel/service-channel.js';
 import { ChannelView } from './channel/channel-view.js';
 import { type UnreachableView } from './channel/unreachable-instances.js';
 import { explainService, type ServiceExplanation } from './explain-service.js';
@@ -267,6 +267,11 @@ export class CallEngine {
   /** @param service absent: all services */
   ejections(service?: string): EjectionView[] {
     return this.channelsOf(service).flatMap((channel) => channel.ejections());
+  }
+
+  /** @param service absent: all services */
+  load(service?: string): ServiceLoad[] {
+    return this.channelsOf(service).map((channel) => channel.load());
   }
 
   unreachable(service: string): UnreachableView[] {

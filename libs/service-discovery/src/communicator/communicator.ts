@@ -29,6 +29,7 @@ import { type PrintTrace } from './call-trace.js';
 import { timesFor } from './call-times.js';
 import { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 import { type EjectionView } from './channel/outlier-detectors.js';
+import { type ServiceLoad } from './channel/service-channel.js';
 import { type UnreachableView } from './channel/unreachable-instances.js';
 import { type ServiceExplanation } from './explain-service.js';
 
@@ -163,6 +164,14 @@ export class ServiceCommunicator {
    */
   ejections(service?: string): EjectionView[] {
     return this.engine.ejections(service);
+  }
+
+  /**
+   * The calls of this process that are under way, by service.
+   * @param service @default all services that were called
+   */
+  load(service?: string): ServiceLoad[] {
+    return this.engine.load(service);
   }
 
   /** Instances of a service that calls of this process failed to connect to and have not reached since. */

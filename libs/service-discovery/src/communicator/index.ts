@@ -40,5 +40,6 @@ export { type CallStageDescription, type CallStageName } from './call/stage.js';
 export { Balancers, type FedBalancer } from './channel/balancers.js';
 export { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';
 export { type EjectionView } from './channel/outlier-detectors.js';
+export { type ServiceLoad } from './channel/service-channel.js';
 export { type UnreachableView } from './channel/unreachable-instances.js';
 export { type InstanceCallExplanation, type ServiceExplanation } from './explain-service.js';

@@ -41,6 +41,8 @@ export interface ReportedCalls {
   readonly retries?: number;
   readonly hedges?: number;
   readonly shed?: number;
+  /** How many waited for a slot of a bulkhead or of the adaptive concurrency limit when the step ended. */
+  readonly queued?: number;
   /** Numbers of buckets, each followed by how many calls were in it; see docs/observability.md. */
   readonly latencies: readonly number[];
 }
@@ -55,8 +57,8 @@ export const REPORT_LIMITS = {
   buckets: 82,
 } as const;
 
-/** What is counted of calls. */
-export const CALL_COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed'] as const;
+/** What is counted of the calls of a step. */
+export const CALL_COUNTS = ['calls', 'errors', 'retries', 'hedges', 'shed', 'queued'] as const;
 
 /** Whether something that another process sent is a report of this version, within its bounds. */
 export function isProcessReport(value: unknown): value is ProcessReport {

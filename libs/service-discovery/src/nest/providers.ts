@@ -103,12 +103,16 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: DiscoveryMetrics,
-    inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, CLOCK],
+    inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, ServiceCommunicator, CLOCK],
     useFactory: createMetrics,
   },
   { provide: JOURNAL_WRITER, inject: [ServiceRegistry, RANDOM], useFactory: createJournalWriter },
   { provide: Journal, inject: [OPTIONS_IN_FORCE, EventBus, JOURNAL_WRITER, CLOCK], useFactory: createJournal },
-  { provide: CallFigures, inject: [EventBus, JOURNAL_WRITER, CLOCK], useFactory: createCallFigures },
+  {
+    provide: CallFigures,
+    inject: [EventBus, JOURNAL_WRITER, ServiceCommunicator, CLOCK],
+    useFactory: createCallFigures,
+  },
   {
     provide: Fleet,
     inject: [OPTIONS_IN_FORCE, REGISTRY_STORE, Journal, CallFigures, JOURNAL_WRITER, CLOCK, RANDOM],
@@ -292,8 +296,15 @@ function createListedInstances(
   });
 }
 
-function createMetrics({ metrics }: Options, bus: EventBus, registry: ServiceRegistry, clock: Clock): DiscoveryMetrics {
-  return new DiscoveryMetrics(bus, registry, metrics, { clock });
+function createMetrics(
+  { metrics }: Options,
+  bus: EventBus,
+  registry: ServiceRegistry,
+  communicator: ServiceCommunicator,
+  clock: Clock,
+): DiscoveryMetrics {
+  const calls = callsOf(communicator);
+  return new DiscoveryMetrics(bus, registry, metrics, { clock, load: () => calls.load() });
 }
 
 function createJournalWriter(registry: ServiceRegistry, random: Random): JournalWriter {
@@ -308,8 +319,15 @@ function createJournal({ journal }: Options, bus: EventBus, writer: JournalWrite
   return new Journal(bus, writer, journal, clock);
 }
 
-function createCallFigures(bus: EventBus, writer: JournalWriter, clock: Clock): CallFigures {
-  return new CallFigures(bus, () => writer.service() ?? writer.process, clock);
+function createCallFigures(
+  bus: EventBus,
+  writer: JournalWriter,
+  communicator: ServiceCommunicator,
+  clock: Clock,
+): CallFigures {
+  const calls = callsOf(communicator);
+  const queued = (service: string): number => calls.load(service)[0]?.queued ?? 0;
+  return new CallFigures(bus, () => writer.service() ?? writer.process, clock, queued);
 }
 
 function createFleet(
@@ -418,12 +436,13 @@ function createAggregator(
   return new HealthAggregator(registry, { clock, passive, namespace: shown, onError }, health);
 }
 
-type CallsOfProcess = Pick<ServiceCommunicator, 'circuitBreakers' | 'ejections' | 'unreachable' | 'idleMs'>;
+type CallsOfProcess = Pick<ServiceCommunicator, 'circuitBreakers' | 'ejections' | 'unreachable' | 'idleMs' | 'load'>;
 
 const NO_CALLS: CallsOfProcess = {
   circuitBreakers: () => [],
   ejections: () => [],
   unreachable: () => [],
+  load: () => [],
   idleMs: () => Number.POSITIVE_INFINITY,
 };
 

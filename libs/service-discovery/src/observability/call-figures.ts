@@ -2,7 +2,7 @@ import { type Clock, type Timer } from '../common/index.js';
 import { CALL_COUNTS, type EventName } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { type InstanceCalls, InstanceFigures, type InstanceTotal, MAX_INSTANCES, noCalls } from './instance-figures.js';
-import { LATENCY_BUCKETS, latencyBucket, percentileOf } from './latency-histogram.js';
+import { LATENCY_BUCKETS, latencyBucket, percentileOf, sumOf } from './latency-histogram.js';
 
 /** The length of a step of call figures. */
 export const STEP_MS = 10_000;
@@ -59,6 +59,23 @@ export interface OwnStep extends StepFigures {
   readonly instances: Map<string, InstanceCalls>;
 }
 
+/** What all callers of a service asked of it in the last minute, the present step included. */
+export interface ServiceDemand {
+  /** Calls in progress on average, those that wait or are repeated included: by Little's law, their rate times their duration. */
+  readonly inFlight: number;
+  readonly callsPerSecond: number;
+  /** In milliseconds; null: no call. */
+  readonly p99: number | null;
+  /** How many calls waited for a slot on average. */
+  readonly queued: number;
+}
+
+interface EdgeSum {
+  readonly caller: string;
+  readonly service: string;
+  readonly figures: StepFigures;
+}
+
 /** @param calls of this process, by callee; the listener may keep what is in the map, not the map */
 type StepListener = (step: number, calls: ReadonlyMap<string, OwnStep>) => void;
 
@@ -96,7 +113,7 @@ class EdgeRing {
     for (let step = Math.max(from, this.lastStep - STEPS + 1); step <= this.lastStep; step++) {
       const place = step % STEPS;
       if (this.steps[place] !== step) continue;
-      const [calls, errors, retries, hedges, shed] = this.counts.subarray(place * CALL_COUNTS.length);
+      const [calls, errors, retries, hedges, shed, queued] = this.counts.subarray(place * CALL_COUNTS.length);
       const [p50, p95, p99] = this.percentiles.subarray(place * PERCENTILES.length);
       points.push({
         at: step * STEP_MS,
@@ -105,6 +122,7 @@ class EdgeRing {
         retries: retries!,
         hedges: hedges!,
         shed: shed!,
+        queued: queued!,
         p50: orNull(p50!),
         p95: orNull(p95!),
         p99: orNull(p99!),
@@ -161,11 +179,15 @@ export class CallFigures {
   private readonly listeners = new Set<StepListener>();
   private timer: Timer | undefined;
 
-  /** @param caller this process as a caller: the service that it registered */
+  /**
+   * @param caller this process as a caller: the service that it registered
+   * @param queued how many of its calls to a service wait for a slot now
+   */
   constructor(
     bus: EventBus,
     private readonly caller: () => string,
     private readonly clock: Clock,
+    private readonly queued: (service: string) => number = () => 0,
   ) {
     const on = <Name extends EventName>(type: Name, listener: (event: EventOf<Name>) => void): void => {
       this.subscriptions.push(bus.on(type, listener));
@@ -222,32 +244,31 @@ export class CallFigures {
 
   /** The edges with calls in the last minute, the present step included. */
   lastMinute(): EdgeRate[] {
-    this.endStep();
-    const now = this.stepNow();
-    const sums = new Map<string, { caller: string; service: string; figures: StepFigures }>();
-    for (const [key, ring] of this.rings) {
-      const figures = noFigures();
-      ring.sumUp(now - LAST_MINUTE_STEPS + 1, figures);
-      sums.set(key, { caller: ring.caller, service: ring.service, figures });
-    }
-    const caller = this.caller();
-    for (const [service, figures] of this.present) {
-      const key = edgeKey(caller, service);
-      const sum = sums.get(key) ?? { caller, service, figures: noFigures() };
-      sums.set(key, sum);
-      for (const name of CALL_COUNTS) sum.figures[name] += figures[name];
-      mergeInto(sum.figures.latencies, figures.latencies);
-    }
-    const seconds = (this.clock.epoch() - (now - LAST_MINUTE_STEPS + 1) * STEP_MS) / 1_000;
-    return [...sums.values()]
+    const { seconds, sums } = this.sumUpLastMinute();
+    return sums
       .filter(({ figures }) => figures.calls > 0)
-      .map(({ caller: from, service, figures }) => ({
-        caller: from,
+      .map(({ caller, service, figures }) => ({
+        caller,
         service,
         callsPerSecond: figures.calls / seconds,
         errorShare: figures.errors / figures.calls,
         ...percentilesOf(figures.latencies),
       }));
+  }
+
+  /** What all callers of a service asked of it in the last minute; undefined: no call is known. */
+  demandOf(service: string): ServiceDemand | undefined {
+    const { seconds, sums } = this.sumUpLastMinute();
+    const ofService = sums.filter((sum) => sum.service === service);
+    if (ofService.length === 0) return undefined;
+    const total = noFigures();
+    for (const { figures } of ofService) addUp(figures, total);
+    return {
+      inFlight: sumOf(total.latencies) / 1_000 / seconds,
+      callsPerSecond: total.calls / seconds,
+      p99: percentilesOf(total.latencies).p99,
+      queued: total.queued / LAST_MINUTE_STEPS,
+    };
   }
 
   /**
@@ -285,6 +306,25 @@ export class CallFigures {
   private isKept(step: number): boolean {
     const now = this.stepNow();
     return step <= now + LAST_MINUTE_STEPS && step > now - STEPS;
+  }
+
+  private sumUpLastMinute(): { readonly seconds: number; readonly sums: EdgeSum[] } {
+    this.endStep();
+    const first = this.stepNow() - LAST_MINUTE_STEPS + 1;
+    const sums = new Map<string, EdgeSum>();
+    for (const [key, ring] of this.rings) {
+      const figures = noFigures();
+      ring.sumUp(first, figures);
+      sums.set(key, { caller: ring.caller, service: ring.service, figures });
+    }
+    const caller = this.caller();
+    for (const [service, figures] of this.present) {
+      const key = edgeKey(caller, service);
+      const sum = sums.get(key) ?? { caller, service, figures: noFigures() };
+      sums.set(key, sum);
+      addUp({ ...figures, queued: this.queued(service) }, sum.figures);
+    }
+    return { seconds: (this.clock.epoch() - first * STEP_MS) / 1_000, sums: [...sums.values()] };
   }
 
   private forgetOldEdges(): boolean {
@@ -344,6 +384,7 @@ export class CallFigures {
     this.timer?.cancel();
     this.timer = undefined;
     const caller = this.caller();
+    for (const [service, figures] of this.present) figures.queued = this.queued(service);
     for (const [service, figures] of this.present) {
       this.add(this.presentStep, caller, service, figures);
       for (const [id, calls] of figures.instances) this.addInstance(this.presentStep, service, id, calls);
@@ -359,7 +400,20 @@ export class CallFigures {
 }
 
 export function noFigures(): StepFigures {
-  return { calls: 0, errors: 0, retries: 0, hedges: 0, shed: 0, latencies: new Uint32Array(LATENCY_BUCKETS) };
+  return {
+    calls: 0,
+    errors: 0,
+    retries: 0,
+    hedges: 0,
+    shed: 0,
+    queued: 0,
+    latencies: new Uint32Array(LATENCY_BUCKETS),
+  };
+}
+
+function addUp(figures: StepFigures, into: StepFigures): void {
+  for (const name of CALL_COUNTS) into[name] += figures[name];
+  mergeInto(into.latencies, figures.latencies);
 }
 
 function mergeInto(into: Uint32Array, latencies: Uint32Array): void {

@@ -1,5 +1,5 @@
 /** Observability: the event bus, and the log, the metrics, the journal and the call figures derived from its events. */
-export { type CallEdge, CallFigures, type EdgeRate, STEP_MS } from './call-figures.js';
+export { type CallEdge, CallFigures, type EdgeRate, type ServiceDemand, STEP_MS } from './call-figures.js';
 export {
   DEFAULT_SUBSCRIPTION_CAPACITY,
   EventBus,

@@ -25,6 +25,14 @@ export function percentileOf(buckets: Uint32Array, share: number): number | null
   let left = Math.max(1, Math.ceil(total * share));
   let bucket = 0;
   while ((left -= buckets[bucket]!) > 0) bucket++;
-  const middle = SMALLEST_MS * 2 ** ((bucket - 0.5) / BUCKETS_PER_DOUBLING);
-  return Number(middle.toPrecision(3));
+  return Number(middleOf(bucket).toPrecision(3));
+}
+
+/** The sum of all latencies in milliseconds, each taken as the middle of its bucket. */
+export function sumOf(buckets: Uint32Array): number {
+  return buckets.reduce((sum, count, bucket) => sum + count * middleOf(bucket), 0);
+}
+
+function middleOf(bucket: number): number {
+  return SMALLEST_MS * 2 ** ((bucket - 0.5) / BUCKETS_PER_DOUBLING);
 }

@@ -9,6 +9,7 @@ import {
   type ResolvedOf,
   systemClock,
 } from '../common/index.js';
+import { type ServiceLoad } from '../communicator/index.js';
 import {
   API_LIMITS,
   API_REFUSAL_REASONS,
@@ -20,7 +21,7 @@ import {
 import { type EventBus, type EventOf } from './event-bus.js';
 import { InstanceCounter } from './instance-counter.js';
 import { type CounterLabel, LabelCounter } from './label-counter.js';
-import { type MetricsSource, registryGauges } from './registry-gauges.js';
+import { loadGauges, type MetricsSource, registryGauges } from './registry-gauges.js';
 import { type Exemplar, type ScrapedMetric, type ServiceMetric } from './scraped-metric.js';
 import { ServiceCounter } from './service-counter.js';
 import { ServiceHistogram } from './service-histogram.js';
@@ -110,13 +111,14 @@ export class DiscoveryMetrics {
 
   /**
    * @param source undefined: there are no gauges, and the series of removed services stay
+   * @param deps `load`: the calls that are under way, by service; left out: no gauges of them
    * @throws InvalidConfigurationError naming every wrong option
    */
   constructor(
     private readonly bus: EventBus,
     private readonly source?: MetricsSource,
     options: DiscoveryMetricsOptions = {},
-    deps: { readonly clock?: Clock } = {},
+    deps: { readonly clock?: Clock; readonly load?: () => readonly ServiceLoad[] } = {},
   ) {
     this.options = METRICS_OPTIONS.resolve(options, '');
     this.clock = deps.clock ?? systemClock;
@@ -128,6 +130,7 @@ export class DiscoveryMetrics {
     this.countEjections();
     this.countCalls();
     if (source) for (const gauge of registryGauges(source, (rest) => this.name(rest))) this.add(gauge);
+    if (deps.load) for (const gauge of loadGauges(deps.load, (rest) => this.name(rest))) this.add(gauge);
     if (options.registry) this.register(options.registry);
   }
 

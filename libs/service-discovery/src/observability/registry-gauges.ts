@@ -1,5 +1,6 @@
+import { type ServiceLoad } from '../communicator/index.js';
 import { type InstanceStatus, type RegistrySnapshot } from '../model/index.js';
-import { ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
+import { MAX_SERVICE_LABELS, ScrapedMetric, type ScrapedValue } from './scraped-metric.js';
 
 /** The source of the gauges, read at each scrape; `ServiceRegistry` implements it. */
 export interface MetricsSource {
@@ -26,6 +27,22 @@ class ScrapedGauge extends ScrapedMetric {
 
   /** It keeps nothing. */
   override reset(): void {}
+}
+
+/**
+ * Gauges of the calls of this process that are under way.
+ * @param nameOf returns the full name of a metric
+ */
+export function loadGauges(load: () => readonly ServiceLoad[], nameOf: (rest: string) => string): ScrapedMetric[] {
+  const gauge = (rest: string, help: string, read: (of: ServiceLoad) => number): ScrapedGauge =>
+    new ScrapedGauge(nameOf(rest), help, () => {
+      const shown = load().slice(0, MAX_SERVICE_LABELS);
+      return shown.map((of) => ({ value: read(of), labels: { service: of.service } }));
+    });
+  return [
+    gauge('calls_in_flight', 'Attempts that were sent and are not over', ({ inFlight }) => inFlight),
+    gauge('calls_queued', 'Calls that wait for a slot', ({ queued }) => queued),
+  ];
 }
 
 /**

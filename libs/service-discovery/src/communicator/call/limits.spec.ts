@@ -163,11 +163,13 @@ describe('limits of the calls to a service', () => {
       const first = call(communicator);
       const held = await stage.transport.nextHeld();
       const waiting = failure(communicator.callService('users', { path: '/', timeout: '1s' }));
+      expect(communicator.load()).toEqual([{ service: 'users', inFlight: 1, queued: 1 }]);
       await stage.clock.advanceAsync(1_000);
       expect(await waiting).toMatchObject({ code: 'DEADLINE_EXCEEDED', attempts: 0 });
       expect(refusals()).toEqual([]);
       held.respond();
       await first;
+      expect(communicator.load('users')).toEqual([{ service: 'users', inFlight: 0, queued: 0 }]);
       expect(communicator.explain('users').limits.bulkhead).toMatchObject({ active: 0, queued: 0 });
     });
 

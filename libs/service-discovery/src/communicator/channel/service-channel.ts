@@ -1,5 +1,6 @@
 import { LoadTracker, type NamedStrategies } from '../../balancing/index.js';
 import { isHttp, isSecure, type ServiceInstance } from '../../model/index.js';
+import { AdaptiveLimit, Bulkhead } from '../../resilience/index.js';
 import { type InstanceDelta } from '../../transport/index.js';
 import { Balancers } from './balancers.js';
 import { type BreakerDeps, Breakers, type CircuitBreakerView } from './breakers.js';
@@ -16,6 +17,15 @@ export interface ChannelDeps extends BreakerDeps {
   readonly addressDoubt?: (instance: ServiceInstance) => string | undefined;
   /** Whether calls go to instances with `https` alone. */
   readonly requireTls: boolean;
+}
+
+/** What a process has under way to one service. */
+export interface ServiceLoad {
+  readonly service: string;
+  /** Attempts that were sent and are not over. */
+  readonly inFlight: number;
+  /** Calls that wait for a slot of a bulkhead or of the adaptive concurrency limit. */
+  readonly queued: number;
 }
 
 /**
@@ -104,6 +114,17 @@ export class ServiceChannel {
       const { serviceName, instanceId, host } = instance;
       if (reason !== undefined) events.emit('instance.loopback', { key: { serviceName, instanceId }, host, reason });
     }
+  }
+
+  /** The calls of this process to the service that are under way. */
+  load(): ServiceLoad {
+    let queued = 0;
+    for (const policy of this.shared.values()) {
+      if (policy instanceof Bulkhead || policy instanceof AdaptiveLimit) queued += policy.queued;
+    }
+    let inFlight = 0;
+    for (const { active } of this.states.values()) inFlight += active;
+    return { service: this.service, inFlight, queued };
   }
 
   ejections(): EjectionView[] {

@@ -14,6 +14,10 @@ export class SharedPolicies {
     if (!policy) this.known.set(name, (policy = create()));
     return policy;
   }
+
+  values(): IterableIterator<object> {
+    return this.known.values();
+  }
 }
 
 /**

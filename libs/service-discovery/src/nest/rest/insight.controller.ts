@@ -1,13 +1,15 @@
 import { type IncomingHttpHeaders } from 'node:http';
-import { Controller, Get, Inject, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
+import { Controller, Get, Inject, Param, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import {
   type CallFiguresView,
   type JournalView,
   type OverviewView,
+  type ScalingView,
   type ScrapeTargetView,
   type TopologyView,
 } from '../../client/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
+import { ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator, HealthMonitor } from '../../health/index.js';
 import { isHttp, type JournalEntry } from '../../model/index.js';
 import {
@@ -42,6 +44,7 @@ import {
   toHeldExpiryView,
   toInstanceCallsViews,
   toReadableEntry,
+  toScalingView,
   toScrapeTargetView,
   toTopologyView,
 } from './views/index.js';
@@ -148,6 +151,15 @@ export class ServiceDiscoveryInsightController {
           )
         : [];
     return this.reply.json(response, 200, toCallFiguresView(from, views, instances));
+  }
+
+  /** What all callers asked of a service in the last minute, as numbers by which a scaler goes; 404 `SERVICE_NOT_FOUND`. */
+  @Get('scaling/:name')
+  async showScaling(@Param('name') service: string, @Res() response: unknown): Promise<ScalingView> {
+    await this.fleet.catchUp();
+    const demand = this.figures.demandOf(service);
+    if (!demand && this.registry.servedInstances(service).length === 0) throw new ServiceNotFoundError(service);
+    return this.reply.json(response, 200, toScalingView(service, demand), ageHeader(this.registry));
   }
 
   /** Which service calls which, by calls of the last minute and by what registrations declare; what is not well, and what depends on it. */

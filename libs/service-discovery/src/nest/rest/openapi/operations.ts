@@ -241,6 +241,12 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 200: 'text/event-stream' },
     errors: { 503: 'TOO_MANY_STREAMS' },
   },
+  showScaling: {
+    route: 'GET /scaling/:name',
+    summary: 'What all callers asked of a service in the last minute, for autoscalers',
+    answers: { 200: 'Scaling' },
+    errors: NO_SERVICE,
+  },
   listScrapeTargets: {
     route: 'GET /sd/prometheus',
     summary: "The instances that speak HTTP, for Prometheus's HTTP service discovery",

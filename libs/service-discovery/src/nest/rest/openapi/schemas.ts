@@ -301,6 +301,7 @@ export const SCHEMAS = {
               'retries?': integer(),
               'hedges?': integer(),
               'shed?': integer(),
+              'queued?': integer(),
               latencies: list(integer(), BUCKETS),
             }),
           ),
@@ -342,6 +343,7 @@ export const SCHEMAS = {
             retries: integer(),
             hedges: integer(),
             shed: integer('Refused before they were sent.'),
+            queued: integer('Waited for a slot when the step ended.'),
             ...latencies,
           }),
           'Steps without calls are left out.',
@@ -390,6 +392,13 @@ export const SCHEMAS = {
       'Figures of the last minute; null without calls.',
     ),
     faults,
+  }),
+  Scaling: object({
+    service_name: text(),
+    in_flight: number('Calls in progress on average, those that wait or are repeated included.'),
+    calls_per_second: number(),
+    p99_ms: number('0 without calls.'),
+    queued: number('How many calls waited for a slot of a bulkhead or of the adaptive concurrency limit, on average.'),
   }),
   ScrapeTargets: list(
     object({

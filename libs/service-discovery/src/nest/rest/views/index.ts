@@ -20,6 +20,7 @@ export {
   toFaultViews,
   toHeldExpiryView,
   toReadableEntry,
+  toScalingView,
   toScrapeTargetView,
   toTopologyView,
 } from './insight-view.js';

@@ -3,6 +3,7 @@ import {
   type CallFiguresView,
   type InstanceCallsView,
   type OverviewView,
+  type ScalingView,
   type ScrapeTargetView,
   type ServiceFaultView,
   type TopologyEdgeView,
@@ -22,6 +23,7 @@ import {
   type CallEdge,
   type EdgeRate,
   type InstanceTotal,
+  type ServiceDemand,
   STEP_MS,
   type Topology,
   type TopologyEdge,
@@ -152,6 +154,16 @@ export function toHeldExpiryView(
   return [...expiryHolds]
     .filter(([service]) => mayRead(service))
     .map(([service, { since, ...counts }]) => ({ service_name: service, since: isoOf(since), ...counts }));
+}
+
+export function toScalingView(service: string, demand: ServiceDemand | undefined): ScalingView {
+  return {
+    service_name: service,
+    in_flight: rounded(demand?.inFlight ?? 0),
+    calls_per_second: rounded(demand?.callsPerSecond ?? 0),
+    p99_ms: demand?.p99 ?? 0,
+    queued: rounded(demand?.queued ?? 0),
+  };
 }
 
 /**
