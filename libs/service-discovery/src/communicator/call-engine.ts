@@ -85,6 +85,8 @@ export interface CommunicatorDependencies {
   readonly addressDoubt?: (instance: ServiceInstance) => string | undefined;
   /** Whether calls go to instances with `https` alone. @default false */
   readonly requireTls?: boolean;
+  /** Services whose `mesh` differs from that of the options, by name. @default none */
+  readonly meshServices?: ReadonlyMap<string, boolean>;
 }
 
 const NO_INSTANCES: readonly ServiceInstance[] = [];

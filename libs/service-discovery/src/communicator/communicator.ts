@@ -59,6 +59,11 @@ export class ServiceCommunicator {
   private readonly patterns: Patterns;
   /** By pattern. Settings are resolved once rather than at every call. */
   private readonly settings = new Map<string | undefined, CallSettings>();
+  /** The same for services that are listed with `mesh`, by its value. */
+  private readonly meshSettings = {
+    true: new Map<string | undefined, CallSettings>(),
+    false: new Map<string | undefined, CallSettings>(),
+  };
 
   private readonly overrides: CommunicatorOptions;
   private readonly engine: CallEngine;
@@ -276,11 +281,13 @@ export class ServiceCommunicator {
 
   private settingsFor(service: string): CallSettings {
     const name = this.overrides.pattern ?? this.patternOf(service) ?? this.defaults.pattern;
-    let settings = this.settings.get(name);
+    const mesh = this.deps.meshServices?.get(service);
+    const known = mesh === undefined ? this.settings : this.meshSettings[`${mesh}`];
+    let settings = known.get(name);
     if (!settings) {
       const pattern = name === undefined ? undefined : this.patterns.get(name);
-      settings = toSettings(mergeOptions(this.defaults, pattern, this.overrides), this.deps.strategies);
-      this.settings.set(name, settings);
+      settings = toSettings(mergeOptions(this.defaults, pattern, { mesh }, this.overrides), this.deps.strategies);
+      known.set(name, settings);
     }
     return settings;
   }

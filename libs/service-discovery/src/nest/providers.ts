@@ -376,7 +376,7 @@ function createTransport(
 }
 
 function createCommunicator(
-  { communicator, strategies, inheritDeadline, requireTls }: Options,
+  { communicator, strategies, inheritDeadline, requireTls, meshServices }: Options,
   registry: ServiceRegistry,
   place: RegistryPlace,
   transport: Transport,
@@ -390,7 +390,14 @@ function createCommunicator(
     notFoundHint: () => place.notFoundHint(),
     addressDoubt: (instance: ServiceInstance) => place.addressDoubt(instance),
   };
-  const settings = { ambientDeadline, ambientHeaders: currentHeaders, deadlineKey, strategies, requireTls };
+  const settings = {
+    ambientDeadline,
+    ambientHeaders: currentHeaders,
+    deadlineKey,
+    strategies,
+    requireTls,
+    meshServices,
+  };
   const tracer = new OpenTelemetryTracer({
     onUnavailable: (error) => new Logger(LOG_CONTEXT).warn(`Calls are not traced: ${messageOf(error)}`),
   });

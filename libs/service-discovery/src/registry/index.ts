@@ -7,7 +7,12 @@ export {
   type ServiceRegistryOptions,
 } from './options.js';
 export { ListedInstances } from './listed/listed-instances.js';
-export { type ListedService, type ListedTarget, readListedServices } from './listed/listed-services.js';
+export {
+  type ListedService,
+  type ListedTarget,
+  readListedServices,
+  readMeshServices,
+} from './listed/listed-services.js';
 export { type OwnInstancesReport } from './own-instances.js';
 export { SHUTDOWN_REASON } from './registry-writes.js';
 export {

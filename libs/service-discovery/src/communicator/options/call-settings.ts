@@ -24,7 +24,7 @@ export interface CallTimes {
 }
 
 /** The options whose settings have another name or form. */
-type Converted = 'loadBalancing' | 'timeout' | 'attemptTimeout' | 'concurrency' | 'waitForFirst' | 'pattern';
+type Converted = 'loadBalancing' | 'timeout' | 'attemptTimeout' | 'concurrency' | 'waitForFirst' | 'pattern' | 'mesh';
 
 /** Resolved settings of a call: defaults applied, validated, in milliseconds. */
 export interface CallSettings extends CallTimes, Omit<ResolvedCommunicatorOptions, Converted> {
@@ -42,6 +42,15 @@ export interface CallSettings extends CallTimes, Omit<ResolvedCommunicatorOption
   readonly waitForFirstMs: number;
 }
 
+/** What a sidecar does instead. */
+const LEFT_TO_THE_MESH = {
+  retry: false,
+  hedging: false,
+  circuitBreaker: false,
+  outlierDetection: false,
+  concurrency: false,
+} as const satisfies CommunicatorOptions;
+
 /**
  * Resolves options that were merged over the defaults.
  * @throws InvalidConfigurationError if the merged options contradict each other
@@ -49,7 +58,7 @@ export interface CallSettings extends CallTimes, Omit<ResolvedCommunicatorOption
 export function toSettings(given: CommunicatorOptions, strategies?: NamedStrategies): CallSettings {
   const merged = Object.entries(mergeOptions(COMMUNICATOR_OPTIONS.defaults, given));
   // A layer may have more: `patterns`, or the `description` of a pattern.
-  const known = Object.fromEntries(merged.filter(([name]) => COMMUNICATOR_OPTIONS.names.includes(name)));
+  const known = merged.filter(([name]) => COMMUNICATOR_OPTIONS.names.includes(name));
   const {
     loadBalancing,
     timeout,
@@ -57,8 +66,9 @@ export function toSettings(given: CommunicatorOptions, strategies?: NamedStrateg
     concurrency,
     waitForFirst,
     pattern: _applied,
+    mesh,
     ...settings
-  } = COMMUNICATOR_OPTIONS.resolve(known);
+  } = COMMUNICATOR_OPTIONS.resolve({ ...Object.fromEntries(known), ...(given.mesh && LEFT_TO_THE_MESH) });
   return {
     ...settings,
     strategy: loadBalancing,
@@ -66,9 +76,9 @@ export function toSettings(given: CommunicatorOptions, strategies?: NamedStrateg
     strategyName: strategyName(loadBalancing),
     timeoutMs: timeout,
     // An attempt timeout from an earlier layer does not contradict a shorter timeout of a later one.
-    attemptTimeoutMs: Math.min(attemptTimeout, timeout),
+    attemptTimeoutMs: mesh ? timeout : Math.min(attemptTimeout, timeout),
     // One that is longer than the call limits nothing, so it asks for nothing either.
-    leavesRoom: given.attemptTimeout === undefined || attemptTimeout > timeout,
+    leavesRoom: !mesh && (given.attemptTimeout === undefined || attemptTimeout > timeout),
     breakerKey: JSON.stringify(settings.circuitBreaker),
     serviceBreakerKey: JSON.stringify(settings.serviceCircuitBreaker),
     concurrency: concurrency === false ? Number.POSITIVE_INFINITY : concurrency,

@@ -117,6 +117,14 @@ export const COMMUNICATOR_OPTIONS = new OptionGroup('', {
    */
   waitForFirst: orFalse(duration({ default: '2s', minMs: 1, maxMs: 60_000 })),
   /**
+   * For a process beside a service mesh: calls go to the virtual name that the service is registered under, and the sidecar
+   * balances, retries, ejects and encrypts. `retry`, `hedging`, `circuitBreaker`, `outlierDetection` and `concurrency` are off then, whatever sets
+   * them, and an attempt may take the whole `timeout`. Deadlines, trace headers, fallbacks, health checks and the other limits
+   * stay. Single entries of `services` may differ by a `mesh` of their own.
+   * @default false
+   */
+  mesh: boolean({ default: false }),
+  /**
    * The tier pattern to apply over the module's options and under the other options given here: `web`, `app`, `data`,
    * `ml`, `monitoring`, or a name of `patterns`.
    * @default that of the service's tier

@@ -73,7 +73,11 @@ describe('options of calls', () => {
   });
 
   describe.each(Object.keys(COMMUNICATOR_OPTIONS.defaults))('%s', (name) => {
-    const right: Readonly<Record<string, readonly unknown[]>> = { loadBalancing: [ignore], coalescing: [true] };
+    const right: Readonly<Record<string, readonly unknown[]>> = {
+      loadBalancing: [ignore],
+      coalescing: [true],
+      mesh: [true],
+    };
 
     it.each([['x'], [-5], [true], [[]], [null], [ignore], [new Map()]])(
       'takes %p only where its type does',

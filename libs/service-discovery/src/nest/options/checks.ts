@@ -19,7 +19,7 @@ import {
 } from '../../communicator/index.js';
 import { type CronTimes, type HealthCheckOptions, resolveHealthCheckOptions } from '../../health/index.js';
 import { type AllowedHosts, type ServiceRegistration } from '../../model/index.js';
-import { readListedServices } from '../../registry/index.js';
+import { readListedServices, readMeshServices } from '../../registry/index.js';
 import {
   REDIS_SERVERS_OPTION_NAMES,
   type RedisRegistryStoreOptions,
@@ -37,6 +37,7 @@ import {
   OFFLINE_WRITES,
   SERVICE_DISCOVERY_MODES,
   type ServiceDiscoveryMode,
+  type ResolvedServiceDiscoveryOptions,
   type ServiceDiscoveryOptions,
   TRANSPORT_NAMES,
   type TransportOptions,
@@ -165,7 +166,7 @@ export function checkOfflineWrites(
 }
 
 /**
- * The registrations of instances that do not register by themselves.
+ * The registrations of instances that do not register by themselves, and which of their services have a `mesh` of their own.
  * @param services from the environment the path of a file with the list
  * @param given before the environment
  */
@@ -173,12 +174,14 @@ export function checkServices(
   services: unknown,
   given: Pick<ServiceDiscoveryOptions, 'services'>,
   check: OptionValidator,
-): readonly ServiceRegistration[] {
-  if (services === undefined) return [];
+): Pick<ResolvedServiceDiscoveryOptions, 'services' | 'meshServices'> {
+  const none = { services: [], meshServices: undefined };
+  if (services === undefined) return none;
   const isFile = typeof services === 'string' && given.services === undefined;
   const list = isFile ? readJsonFile(services, 'services', check) : services;
-  if (list === undefined) return [];
-  return check.gather(() => readListedServices(list, 'services')) ?? [];
+  if (list === undefined) return none;
+  const registrations = check.gather(() => readListedServices(list, 'services'));
+  return registrations ? { services: registrations, meshServices: readMeshServices(list) } : none;
 }
 
 function readJsonFile(file: string, path: string, check: OptionValidator): unknown {

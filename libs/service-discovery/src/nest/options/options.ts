@@ -446,6 +446,8 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly registry: Partial<ServiceRegistryOptions>;
   /** One for each target of `services`. */
   readonly services: readonly ServiceRegistration[];
+  /** The `mesh` of the entries of `services` that have one, by name. */
+  readonly meshServices: ReadonlyMap<string, boolean> | undefined;
   readonly selfPreservation: Partial<SelfPreservationOptions> | false;
   readonly healthCheck: Partial<HealthCheckOptions>;
   readonly health: Partial<HealthAggregatorOptions>;

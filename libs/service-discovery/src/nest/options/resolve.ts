@@ -106,7 +106,7 @@ function resolveMerged(
     redis: mode === 'redis_backed' || mode === 'hybrid' ? checkRedis(options, check) : undefined,
     namespace,
     registry: { ...registry, maxOfflineWrites },
-    services: checkServices(options.services, given, check),
+    ...checkServices(options.services, given, check),
     selfPreservation,
     healthCheck: checkHealthCheck(options, check),
     health,

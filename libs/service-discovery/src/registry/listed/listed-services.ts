@@ -20,6 +20,12 @@ export interface ListedService extends Omit<
    * One or more instances, each a URL such as `http://10.0.0.5:8080` or `redis://10.0.0.9:6379`, or an object with one.
    */
   targets: readonly (string | ListedTarget)[];
+  /**
+   * Whether a sidecar balances and retries the calls to it, as the option `mesh` says of all. True: it has one target, the virtual name
+   * that the mesh routes, with `http`, since the sidecar encrypts.
+   * @default that of the option `mesh`
+   */
+  mesh?: boolean;
 }
 
 /** One instance, with the values that differ from those of its service. */
@@ -31,7 +37,7 @@ export interface ListedTarget extends Pick<ServiceRegistration, 'weight' | 'zone
 }
 
 /** The options of a service that apply to its instances. */
-const TRAITS: Readonly<Record<Exclude<keyof ListedService, 'name' | 'targets'>, true>> = {
+const TRAITS: Readonly<Record<Exclude<keyof ListedService, 'name' | 'targets' | 'mesh'>, true>> = {
   healthCheckPath: true,
   healthCheck: true,
   metadata: true,
@@ -43,7 +49,7 @@ const TRAITS: Readonly<Record<Exclude<keyof ListedService, 'name' | 'targets'>, 
   dependencies: true,
   ttl: true,
 };
-const SERVICE_NAMES = ['name', 'targets', ...Object.keys(TRAITS)];
+const SERVICE_NAMES = ['name', 'targets', 'mesh', ...Object.keys(TRAITS)];
 const TARGET_NAMES: readonly string[] = ['url', 'weight', 'tags', 'zone'] satisfies (keyof ListedTarget)[];
 
 const USUAL_PORTS: Readonly<Partial<Record<Protocol, number>>> = { http: 80, https: 443, ws: 80, wss: 443 };
@@ -70,6 +76,12 @@ export function readListedServices(services: unknown, path: string): readonly Se
   return registrations.map(({ registration }) => registration);
 }
 
+/** The `mesh` of those services of a valid list that have one, by name. */
+export function readMeshServices(services: unknown): ReadonlyMap<string, boolean> {
+  const chosen = (services as readonly ListedService[]).filter(({ mesh }) => mesh !== undefined);
+  return new Map(chosen.map(({ name, mesh }) => [name, mesh!]));
+}
+
 type Traits = Omit<ServiceRegistration, 'host' | 'port'>;
 
 /** A placeholder address, to check the other fields alone. */
@@ -86,7 +98,7 @@ function readService(check: OptionValidator, service: unknown, path: string): Re
     check.problem(path, undefined, 'a service: { name, targets: ["http://10.0.0.5:8080"] }');
     return [];
   }
-  const { name, targets, ...traits } = service as Partial<ListedService>;
+  const { name, targets, mesh, ...traits } = service as Partial<ListedService>;
   const known = Object.fromEntries(Object.entries(traits).filter(([trait]) => Object.hasOwn(TRAITS, trait)));
   for (const [trait, value] of Object.entries(traits)) {
     if (!Object.hasOwn(TRAITS, trait) && value !== undefined) {
@@ -101,9 +113,21 @@ function readService(check: OptionValidator, service: unknown, path: string): Re
     check.problem(`${path}.targets`, targets, 'a list of one or more URLs, such as ["http://10.0.0.5:8080"]');
     return [];
   }
+  if (mesh !== undefined) checkMesh(check, mesh, targets, path);
   // Problems of the service are reported once, not for each target.
   const common = problems.length === 0 ? traitsOfAll : ANYWHERE;
   return targets.flatMap((target, index) => readTarget(check, common, target, `${path}.targets[${index}]`));
+}
+
+function checkMesh(check: OptionValidator, mesh: unknown, targets: readonly unknown[], path: string): void {
+  if (typeof mesh !== 'boolean') check.problem(`${path}.mesh`, mesh, 'true or false');
+  if (mesh !== true) return;
+  const one = 'one URL, the virtual name that the mesh routes, since `mesh` is set';
+  if (targets.length > 1) check.problem(`${path}.targets`, targets.length, one);
+  const [target] = targets;
+  const url = isRecord(target) ? target.url : target;
+  const isEncrypted = typeof url === 'string' && url.startsWith('https:');
+  if (isEncrypted) check.problem(`${path}.targets[0]`, url, 'a URL with http: with `mesh`, the sidecar encrypts');
 }
 
 function readTarget(check: OptionValidator, common: Traits, target: unknown, path: string): Read | [] {
