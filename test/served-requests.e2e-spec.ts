@@ -4,6 +4,7 @@ import { Agent, get, type IncomingMessage, type ServerResponse } from 'node:http
 import { text } from 'node:stream/consumers';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, type INestApplication, Module, Req } from '@nestjs/common';
+import { ApplicationConfig } from '@nestjs/core';
 import { ServiceCommunicator, ServiceDiscoveryModule } from 'nest-service-discovery';
 import { DEADLINE_HEADER } from 'nest-service-discovery/core';
 import { Apps, PLATFORMS, urlOf } from './support/nest-app.js';
@@ -80,6 +81,15 @@ describe.each(PLATFORMS)('a request that an app serves on %s', (_name, adapter) 
   });
 });
 
+describe.each(PLATFORMS)('the routes of an app on %s', (name, adapter) => {
+  it('have the hook for what requests carry, on Express also one before the body parsers, and nothing of Nest', async () => {
+    const bare = await apps.listen(BareApp, adapter);
+    const discoverable = await apps.listen(DiscoverableApp, adapter);
+    expect(hooksOf(name, discoverable)).toBe(hooksOf(name, bare) + (name === 'Express' ? 2 : 1));
+    expect(globalsOf(discoverable)).toEqual(globalsOf(bare));
+  });
+});
+
 // Last, since from the start of such an app on, all apps of the process enter contexts.
 describe.each(PLATFORMS)('a request that an app which makes calls serves on %s', (_name, adapter) => {
   it('enters one context for a deadline, and makes nothing else more', async () => {
@@ -121,6 +131,38 @@ async function measure(app: INestApplication, headers: Record<string, string>): 
   expect((await ask()).connection).toEqual(connection);
   agent.destroy();
   return { promises: promises / REQUESTS, resources: resources / REQUESTS, contexts, listeners };
+}
+
+/** Those that Fastify calls for a request that goes well. */
+const HOOKS_OF_REQUESTS = [
+  'onRequest',
+  'preParsing',
+  'preValidation',
+  'preHandler',
+  'preSerialization',
+  'onSend',
+  'onResponse',
+];
+
+/** What each request passes before it comes to its route: middleware of Express, hooks of Fastify. */
+function hooksOf(platform: string, app: INestApplication): number {
+  const instance = app.getHttpAdapter().getInstance() as object;
+  if (platform === 'Express') {
+    const { stack } = (instance as { readonly router: { readonly stack: readonly { readonly route?: unknown }[] } })
+      .router;
+    return stack.filter(({ route }) => route === undefined).length;
+  }
+  const symbol = Object.getOwnPropertySymbols(instance).find(({ description }) => description === 'fastify.hooks')!;
+  const hooks = (instance as Readonly<Record<symbol, Readonly<Record<string, unknown>>>>)[symbol]!;
+  return HOOKS_OF_REQUESTS.reduce((sum, hook) => sum + (hooks[hook] as readonly unknown[]).length, 0);
+}
+
+/** Interceptors, guards and pipes that Nest runs for all routes. */
+function globalsOf(app: INestApplication): number[] {
+  const config = app.get(ApplicationConfig);
+  return [config.getGlobalInterceptors(), config.getGlobalGuards(), config.getGlobalPipes()].map(
+    ({ length }) => length,
+  );
 }
 
 function listenersOf(emitter: EventEmitter): Record<string, number> {

@@ -1,5 +1,5 @@
 import { type HttpAdapterHost, ModulesContainer } from '@nestjs/core';
-import { describe, expect, it } from '@jest/globals';
+import { describe, expect, it, jest } from '@jest/globals';
 import { DEADLINE_HEADER } from '../../communicator/index.js';
 import { ManualClock } from '../../testing/index.js';
 import { type PeerRequest } from '../rest/access/local-request.js';
@@ -11,22 +11,39 @@ type Middleware = (request: PeerRequest, response: unknown, next: () => void) =>
 
 const NOW = 1_000_000;
 
-/** The deadline that a handler has whose request arrives at {@link NOW}. */
-function deadlineOf(sent: string): number | undefined {
+/** The middleware that the hook adds on Express. */
+function attached(): Middleware {
   let middleware: Middleware | undefined;
   const httpAdapter = { getType: () => 'express', use: (added: Middleware) => (middleware = added) };
   const clock = new ManualClock(NOW);
   const trust = new DeadlineTrust(undefined, undefined);
   const host = { httpAdapter } as unknown as HttpAdapterHost;
   new IncomingHook(host, { inheritDeadline: true, requestId: false }, clock, trust, new ModulesContainer()).attach();
+  return middleware!;
+}
+
+/** The deadline that a handler has whose request arrives at {@link NOW}. */
+function deadlineOf(sent: string): number | undefined {
   wantIncoming();
   let deadline: number | undefined;
   const request = { headers: { [DEADLINE_HEADER]: sent } } as unknown as PeerRequest;
-  middleware!(request, undefined, () => (deadline = currentDeadline()));
+  attached()(request, undefined, () => (deadline = currentDeadline()));
   return deadline;
 }
 
 describe('IncomingHook', () => {
+  // First, since a process that wants contexts keeps wanting them.
+  it('reads no header in an app that makes no calls', () => {
+    const next = jest.fn();
+    const request = {
+      get headers(): never {
+        throw new Error('read');
+      },
+    } as unknown as PeerRequest;
+    attached()(request, undefined, next);
+    expect(next).toHaveBeenCalledTimes(1);
+  });
+
   it('makes the deadline of a request the current one', () => {
     expect(deadlineOf(String(NOW + 5_000))).toBe(NOW + 5_000);
   });
