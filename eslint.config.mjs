@@ -28,10 +28,10 @@ export default tseslint.config(
       '@typescript-eslint/no-extraneous-class': 'off',
       '@typescript-eslint/require-await': 'off',
       '@typescript-eslint/no-empty-function': 'off',
-      // Apps declare their names in CustomStrategies; an interface gives a derived type a name that errors and editors show.
+      // Apps declare their names in these; an interface gives a derived type a name that errors and editors show.
       '@typescript-eslint/no-empty-object-type': [
         'error',
-        { allowWithName: '^CustomStrategies$', allowInterfaces: 'with-single-extends' },
+        { allowWithName: '^(CustomStrategies|ServiceNames)$', allowInterfaces: 'with-single-extends' },
       ],
       eqeqeq: ['error', 'always', { null: 'ignore' }],
       'no-console': 'error',

@@ -430,6 +430,10 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     server.closeAllConnections();
     server.close();
   },
+  'validated.ts': async ({ provider }) => {
+    const { instance } = await provider('ValidatedOrders');
+    expect(await instance.find('1')).toMatchObject({ constructor: { name: 'OrderDto' }, path: '/orders/1' });
+  },
   'testing.ts': async ({ call }) => {
     const greeter = await call<{ greet(id: string): Promise<string> }>('makeGreeter');
     expect(await greeter.greet('1')).toBe('Hello Grace');

@@ -32,6 +32,7 @@ const SAMPLES: Record<string, common.ServiceDiscoveryError> = {
   ServiceNotReadyError: new common.ServiceNotReadyError(1_000, [{ service: 'users', reason: 'there is none' }]),
   LeaseLostError: new common.LeaseLostError('users', 'a'),
   TransportError: new common.TransportError('refused', true),
+  ResponseInvalidError: new common.ResponseInvalidError([{ path: 'id', message: 'must be a number' }]),
   ResponseStatusError: new common.ResponseStatusError(500, {}, undefined),
 };
 

@@ -58,6 +58,8 @@ export const ERROR_CODES = {
   RESPONSE_STATUS: 'the instance answered with an error status',
   /** The body of the response cannot be parsed as requested, such as invalid JSON. */
   RESPONSE_BODY: 'the instance answered with a body that cannot be read as asked for',
+  /** The body of the response is not what the schema of `callServiceJson` asks for. See {@link ResponseInvalidError}. */
+  RESPONSE_INVALID: 'the instance answered with JSON that is not as the given schema says',
   /** The body of the response is longer than may be read into memory, see `transport.maxResponseSize`. */
   RESPONSE_TOO_LARGE: 'the body of the response is longer than may be read into memory',
   /** No complete response arrived; `cause` is the socket's error. */
@@ -361,6 +363,27 @@ export class TransportError extends ServiceDiscoveryError {
     code: ErrorCode = 'TRANSPORT_FAILURE',
   ) {
     super(code, message, details);
+  }
+}
+
+/** What is wrong with a field of an answer. */
+export interface AnswerIssue {
+  /** Such as `items.0.price`; empty for the answer as a whole. */
+  readonly path: string;
+  readonly message: string;
+}
+
+/**
+ * The instance answered with JSON that is not as the schema says; `issues` has every wrong field, without its value, which may
+ * not belong in a log. Not retried, and no circuit breaker counts it: every instance of that version answers alike.
+ */
+export class ResponseInvalidError extends ServiceDiscoveryError {
+  constructor(
+    readonly issues: readonly AnswerIssue[],
+    details: ErrorDetails = {},
+  ) {
+    const wrong = issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+    super('RESPONSE_INVALID', `${subjectOf(details, 'The service')} answered with an invalid body: ${wrong}`, details);
   }
 }
 

@@ -1,5 +1,5 @@
 import { assertOptions, OptionValidator } from '../common/index.js';
-import { type EventSink, type InstanceKey, type Tier } from '../model/index.js';
+import { type EventSink, type InstanceKey, type ServiceName, type Tier } from '../model/index.js';
 import { CallEngine, type CallTerms, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
 import { checkCall } from './check-request.js';
@@ -32,6 +32,13 @@ import { type EjectionView } from './channel/outlier-detectors.js';
 import { type ServiceLoad } from './channel/service-channel.js';
 import { type UnreachableView } from './channel/unreachable-instances.js';
 import { type ServiceExplanation } from './explain-service.js';
+import {
+  type AnswerSchema,
+  checkSchema,
+  type DtoClass,
+  type StandardSchema,
+  validateAnswer,
+} from './validate-answer.js';
 
 /** Settings of every call unless a pattern or `withOptions` overrides them. */
 export interface CommunicatorDefaults extends CommunicatorOptions {
@@ -91,7 +98,7 @@ export class ServiceCommunicator {
    * `RATE_LIMITED`, `THROTTLED`, `CONCURRENCY_LIMITED`, `REGISTRY_UNAVAILABLE`, `UNSUPPORTED_PROTOCOL`,
    * `INVALID_REQUEST`; the signal's reason if the caller aborts
    */
-  callService(service: string, request: ServiceCallRequest): Promise<ServiceCallResponse> {
+  callService(service: ServiceName, request: ServiceCallRequest): Promise<ServiceCallResponse> {
     return this.call(service, request, AS_IT_IS);
   }
 
@@ -100,8 +107,18 @@ export class ServiceCommunicator {
    * @throws what `callService` throws; `ResponseStatusError`, including the body, for a status of 400 or above;
    * `RESPONSE_BODY` if the body is not JSON
    */
-  callServiceJson<T = unknown>(service: string, request: ServiceCallRequest): Promise<T> {
-    return this.call(service, request, AS_JSON as ResponseUse<T>);
+  callServiceJson<T = unknown>(service: ServiceName, request: ServiceCallRequest): Promise<T>;
+  /**
+   * The same, and validates the answer.
+   * @param schema a class with decorators of class-validator, of which the result is an instance; or a Standard Schema, as
+   * zod and valibot make them, whose output is the result
+   * @throws also ResponseInvalidError `RESPONSE_INVALID`, which is not retried and counts for no circuit breaker
+   */
+  callServiceJson<T extends object>(service: ServiceName, request: ServiceCallRequest, schema: DtoClass<T>): Promise<T>;
+  callServiceJson<T>(service: ServiceName, request: ServiceCallRequest, schema: StandardSchema<T>): Promise<T>;
+  callServiceJson(service: ServiceName, request: ServiceCallRequest, schema?: AnswerSchema): Promise<unknown> {
+    if (schema !== undefined) return this.callAndValidate(service, request, schema);
+    return this.call(service, request, AS_JSON);
   }
 
   /**
@@ -214,7 +231,7 @@ export class ServiceCommunicator {
    * @param request @default a GET of `/`
    * @throws ServiceDiscoveryError `INVALID_REQUEST` for an invalid request
    */
-  explain(service: string, request: ServiceCallRequest = { path: '/' }): ServiceExplanation {
+  explain(service: ServiceName, request: ServiceCallRequest = { path: '/' }): ServiceExplanation {
     checkCall(service, request);
     return this.engine.explain(service, this.settingsFor(service), request);
   }
@@ -254,6 +271,11 @@ export class ServiceCommunicator {
     } catch (error) {
       return rejected(error);
     }
+  }
+
+  private async callAndValidate(service: string, request: ServiceCallRequest, schema: AnswerSchema): Promise<unknown> {
+    checkSchema(service, schema);
+    return validateAnswer(await this.call(service, request, AS_JSON), schema, service, request);
   }
 
   private async followAndCall<T>(service: string, request: ServiceCallRequest, use: ResponseUse<T>): Promise<T> {

@@ -5,7 +5,7 @@ import {
   ResponseStatusError,
   ServiceDiscoveryError,
 } from '../common/index.js';
-import { assertServiceName, type EventSink, type StatusRange } from '../model/index.js';
+import { assertServiceName, type EventSink, type ServiceName, type StatusRange } from '../model/index.js';
 import { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList, reasonOf } from '../resilience/index.js';
 import { type RequestHeaders } from '../transport/index.js';
 import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
@@ -13,8 +13,8 @@ import { type ServiceCallRequest } from './request.js';
 
 /** A call with a fallback: another service, a function, or the function after the service. */
 export interface FallbackRequest<T = unknown> extends ServiceCallRequest {
-  primaryService: string;
-  fallbackService?: string;
+  primaryService: ServiceName;
+  fallbackService?: ServiceName;
   /**
    * Returns an answer in place of an error: that of the primary service, or a FallbackFailedError if the fallback
    * service failed too.

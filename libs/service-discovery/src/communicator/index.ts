@@ -43,3 +43,4 @@ export { type EjectionView } from './channel/outlier-detectors.js';
 export { type ServiceLoad } from './channel/service-channel.js';
 export { type UnreachableView } from './channel/unreachable-instances.js';
 export { type InstanceCallExplanation, type ServiceExplanation } from './explain-service.js';
+export { type DtoClass, type StandardIssue, type StandardResult, type StandardSchema } from './validate-answer.js';

@@ -1,12 +1,12 @@
 import { types } from 'node:util';
 import { joinSignals, type JoinedSignal, messageOf, OptionValidator, throwIfAborted } from '../common/index.js';
-import { assertServiceName } from '../model/index.js';
+import { assertServiceName, type ServiceName } from '../model/index.js';
 import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
 import { kindOf, reject, type ServiceCallRequest } from './request.js';
 
 /** One of several calls. */
 export interface ParallelCall extends ServiceCallRequest {
-  serviceName: string;
+  serviceName: ServiceName;
 }
 
 /** Bounds of calls that run in parallel. */

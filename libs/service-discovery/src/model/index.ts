@@ -21,4 +21,5 @@ export {
 export * from './process-report.js';
 export * from './protocol.js';
 export * from './registration.js';
+export { type ServiceName, type ServiceNames } from './service-names.js';
 export * from './snapshot.js';

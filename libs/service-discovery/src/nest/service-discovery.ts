@@ -30,6 +30,7 @@ import {
   baseUrlOf,
   type InstanceStatus,
   type ServiceInstance,
+  type ServiceName,
   type ServiceRegistration,
   type Tier,
 } from '../model/index.js';
@@ -120,7 +121,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
    * `INVALID_CONFIGURATION` for an unknown strategy
    */
   async discoverService(
-    serviceName: string,
+    serviceName: ServiceName,
     criteria: DiscoveryCriteria = NO_CRITERIA,
   ): Promise<ServiceEndpoint | null> {
     checkDiscovery(serviceName, criteria);
@@ -149,7 +150,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
    * RegistryUnavailableError if the app closes during the wait; InvalidConfigurationError naming every wrong name and
    * option
    */
-  async waitForService(serviceName: string, options: WaitForServiceOptions = {}): Promise<ServiceEndpoint> {
+  async waitForService(serviceName: ServiceName, options: WaitForServiceOptions = {}): Promise<ServiceEndpoint> {
     const [endpoint] = await this.waitForServices([serviceName], options);
     return endpoint!;
   }
@@ -159,7 +160,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
    * @returns an endpoint for each name, in their order
    */
   async waitForServices(
-    serviceNames: readonly string[],
+    serviceNames: readonly ServiceName[],
     options: WaitForServiceOptions = {},
   ): Promise<readonly ServiceEndpoint[]> {
     const { registry, clock } = this;
@@ -183,7 +184,7 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
    * ServiceDiscoveryError `INVALID_REQUEST` for an invalid service name, invalid criteria or version range
    */
   async discoverInstances(
-    serviceName: string,
+    serviceName: ServiceName,
     criteria: SelectionCriteria = NO_CRITERIA,
   ): Promise<readonly ServiceInstance[]> {
     checkDiscovery(serviceName, criteria, CRITERIA_NAMES);

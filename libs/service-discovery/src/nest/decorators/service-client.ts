@@ -1,7 +1,7 @@
 import { Injectable, type Type } from '@nestjs/common';
 import { assertOptions, InvalidConfigurationError, type Problem } from '../../common/index.js';
 import { type CommunicatorOptions, type ServiceCallRequest, ServiceCommunicator } from '../../communicator/index.js';
-import { SERVICE_NAME_PATTERN } from '../../model/index.js';
+import { SERVICE_NAME_PATTERN, type ServiceName } from '../../model/index.js';
 import { onInjected } from './on-injected.js';
 import {
   type ParsedRoute,
@@ -70,7 +70,7 @@ const BINDING = Symbol('nest-service-discovery:binding');
  * ```
  * @throws InvalidConfigurationError when the class is defined with a name or options that are wrong
  */
-export function ServiceClient(service: string, options: ServiceClientOptions = {}): ClassDecorator {
+export function ServiceClient(service: ServiceName, options: ServiceClientOptions = {}): ClassDecorator {
   return (target) => {
     if (typeof service !== 'string' || !SERVICE_NAME_PATTERN.test(service)) {
       const problem: Problem = {
