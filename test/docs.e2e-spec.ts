@@ -82,6 +82,15 @@ describe('docs/reference/errors.md', () => {
     expect(documented.sort()).toEqual(inCode.sort());
   });
 
+  it('has the anchor that each error names as its page', async () => {
+    const text = await page('reference/errors.md');
+    for (const code of Object.keys(core.ERROR_CODES) as (keyof typeof core.ERROR_CODES)[]) {
+      const [file, anchor] = new ServiceDiscoveryError(code, '').page.split('#');
+      expect({ code, file }).toEqual({ code, file: 'nest-service-discovery/docs/reference/errors.md' });
+      expect(text).toContain(`| \`${code}\` <a id="${anchor}"></a> |`);
+    }
+  });
+
   it('has the status that users of an app receive, for each code', async () => {
     const [, table] = (await page('reference/errors.md')).split('## Answers to the users of your app');
     const documented = [...table!.matchAll(/^\| (5\d\d)[^|]* \| (.*) \|$/gm)].flatMap(([, status, codes]) =>

@@ -162,7 +162,12 @@ describe('a process with wrong options', () => {
     );
     const [first, ...list] = failed.stderr.trim().split('\n');
     expect(first).toMatch(/ERROR \[ExceptionHandler\] InvalidConfigurationError: Invalid configuration:$/);
-    expect(list.map((line) => line.split(': ')[0])).toEqual(['  - mode', '  - timeout', '  - retry.attempts']);
+    expect(list.map((line) => line.split(': ')[0])).toEqual([
+      '  - mode',
+      '  - timeout',
+      '  - retry.attempts',
+      '  See nest-service-discovery/docs/reference/errors.md#INVALID_CONFIGURATION',
+    ]);
     expect(failed.stdout).not.toContain('Invalid configuration');
   });
 });

@@ -154,6 +154,16 @@ describe('messageOf', () => {
     expect(printed).not.toMatch(/s3cret|ada@|undefined/);
   });
 
+  it('is printed with the address of its page once, also where it has a cause', () => {
+    const cause = new common.CircuitOpenError('open');
+    const error = new common.ServiceDiscoveryError('FALLBACK_FAILED', 'both failed', { cause });
+    expect(error.page).toBe('nest-service-discovery/docs/reference/errors.md#FALLBACK_FAILED');
+    expect(inspect(error)).toMatch(
+      /open[^]*\n {2}See nest-service-discovery\/docs\/reference\/errors\.md#FALLBACK_FAILED$/,
+    );
+    expect(inspect({ error }).match(/See /g)).toHaveLength(1);
+  });
+
   it('includes its message in JSON, without stack and cause', () => {
     const cause = new Error('refused');
     const error = new common.TransportError('No connection', true, { service: 'users', attempts: 3, cause });
@@ -172,7 +182,9 @@ describe('messageOf', () => {
   it('of a configuration is printed as one list, and has its problems in JSON', () => {
     const problems = [{ path: 'timeout', value: 'soon', expected: 'a duration' }];
     const error = new InvalidConfigurationError(problems);
-    expect(inspect(error)).toBe(error.stack);
+    expect(inspect(error)).toBe(
+      `${error.stack}\n  See nest-service-discovery/docs/reference/errors.md#INVALID_CONFIGURATION`,
+    );
     expect(JSON.parse(JSON.stringify(error))).toMatchObject({ message: error.message, problems });
   });
 });

@@ -1,4 +1,4 @@
-import { inspect } from 'node:util';
+import { inspect, type InspectOptions } from 'node:util';
 import { elementsOf, isRecord } from './values.js';
 
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
@@ -76,6 +76,9 @@ export const ERROR_CODES = {
 /** The stable code of an error; {@link ERROR_CODES} describes each. */
 export type ErrorCode = keyof typeof ERROR_CODES;
 
+/** The page about all codes, within the package until the docs have an address of their own. */
+const ERRORS_PAGE = 'nest-service-discovery/docs/reference/errors.md';
+
 /** Details of an error besides its message. */
 export interface ErrorDetails {
   service?: string;
@@ -111,10 +114,25 @@ export class ServiceDiscoveryError extends Error {
     }
   }
 
+  /** The address of what is known about its code and how to mend it, which is printed below the error. */
+  get page(): string {
+    return `${ERRORS_PAGE}#${this.code}`;
+  }
+
   /** For `JSON.stringify`: code, message and the other fields, without stack and cause. */
   toJSON(): object {
     return { ...this, message: this.message };
   }
+
+  /** For Node and loggers. The address stands only here: refusals are frequent, and messages become parts of others. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return `${inspect(this, { ...options, customInspect: false })}\n  See ${this.page}`;
+  }
+}
+
+/** ` for "users"`, where the service is known. */
+function forService({ service }: ErrorDetails): string {
+  return service === undefined ? '' : ` for "${service}"`;
 }
 
 /** A request as errors name it, such as `GET /users/999`: without the query, which may contain secrets. */
@@ -207,8 +225,8 @@ export class InvalidConfigurationError extends ServiceDiscoveryError {
   }
 
   /** For Node and loggers: the list in the message, without printing `problems` again. */
-  [inspect.custom](): string {
-    return this.stack ?? `${this.name}: ${this.message}`;
+  override [inspect.custom](): string {
+    return `${this.stack ?? `${this.name}: ${this.message}`}\n  See ${this.page}`;
   }
 }
 
@@ -305,8 +323,8 @@ export class BulkheadFullError extends ServiceDiscoveryError {
   }: ErrorDetails & { limit: number; queue: number; waitedMs?: number }) {
     const message =
       waitedMs === undefined
-        ? `All ${limit} slots are busy and ${queue} calls wait already`
-        : `All ${limit} slots stayed busy for the ${waitedMs} ms that a call may wait`;
+        ? `All ${limit} slots${forService(details)} are busy and ${queue} calls wait already`
+        : `All ${limit} slots${forService(details)} stayed busy for the ${waitedMs} ms that a call may wait`;
     super('BULKHEAD_FULL', message, details);
   }
 }
@@ -314,7 +332,11 @@ export class BulkheadFullError extends ServiceDiscoveryError {
 /** The rate limit is exceeded; the call was not sent. `retryAfterMs` says when one is allowed. */
 export class RateLimitedError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { rate: number; perMs: number }) {
-    super('RATE_LIMITED', `The limit of ${details.rate} calls per ${details.perMs} ms is used up`, details);
+    super(
+      'RATE_LIMITED',
+      `The limit of ${details.rate} calls per ${details.perMs} ms${forService(details)} is used up`,
+      details,
+    );
   }
 }
 
@@ -322,7 +344,11 @@ export class RateLimitedError extends ServiceDiscoveryError {
 export class ThrottledError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { probability: number }) {
     const share = Math.round(details.probability * 100);
-    super('THROTTLED', `About ${share}% of the calls are dropped unsent while the callee refuses too many`, details);
+    super(
+      'THROTTLED',
+      `About ${share}% of the calls${forService(details)} are dropped unsent while the callee refuses too many`,
+      details,
+    );
   }
 }
 
@@ -332,7 +358,7 @@ export class ConcurrencyLimitedError extends ServiceDiscoveryError {
     const waiting = `${details.queue} calls wait already`;
     super(
       'CONCURRENCY_LIMITED',
-      `The callee was found to handle ${details.limit} calls at once, and ${waiting}`,
+      `The limit${forService(details)} is ${details.limit} calls at once, as many as the callee was found to handle, and ${waiting}`,
       details,
     );
   }

@@ -45,7 +45,8 @@ describe('AdaptiveLimit', () => {
     expect(error).toMatchObject({
       code: 'CONCURRENCY_LIMITED',
       service: 'users',
-      message: 'The callee was found to handle 4 calls at once, and 0 calls wait already',
+      message:
+        'The limit for "users" is 4 calls at once, as many as the callee was found to handle, and 0 calls wait already',
     });
     permits[0]?.settle('failed');
     permits[0]?.settle('answered');
