@@ -243,7 +243,8 @@ describe('only metrics and labels that exist stand in', () => {
     expect(await allFaultsOf(panels)).toEqual([]);
     const empty: string[] = [];
     for (const { name, expression } of panels) {
-      if ((await prometheus.query(expression)).length === 0) empty.push(`${name}: ${expression}`);
+      // What only shows trouble is empty while there is none.
+      if ((await prometheus.query(expression.replace(/ > 0$/, ''))).length === 0) empty.push(`${name}: ${expression}`);
     }
     expect(empty).toEqual([]);
   });

@@ -1,6 +1,7 @@
 import { useState } from 'preact/hooks';
+import { type Query } from '../api.js';
 import { ms, percent, words } from '../format.js';
-import { useLive } from '../live.js';
+import { type Answer, useLive } from '../live.js';
 import { about, type Explanation } from '../model.js';
 import { Loaded, Section, StatusIcon } from './basics.js';
 import { VirtualList } from './virtual-list.js';
@@ -14,10 +15,14 @@ const QUESTIONS = [
   { name: 'client_ip', label: 'Client address', placeholder: '10.0.0.7' },
 ] as const;
 
+/** What a call of this process would meet now. */
+export const useExplanation = (service: string, question: Query = {}): Answer<Explanation> =>
+  useLive<Explanation>(['explain', service], question, { concerns: about(service), everyMs: 5_000 });
+
 /** Which instance a request would get, and why the others are left out. */
 export function ExplainSection({ name }: { readonly name: string }) {
   const [typed, setTyped] = useState<Readonly<Record<string, string>>>({});
-  const answer = useLive<Explanation>(['explain', name], typed, { concerns: about(name), everyMs: 5_000 });
+  const answer = useExplanation(name, typed);
   return (
     <Section title="Where a request would go" note="as this process would send it">
       <form
@@ -101,8 +106,20 @@ function Header() {
 
 const NUMBERS: ReadonlySet<string> = new Set(['Weight', 'In flight', 'Expected latency']);
 
-function ExplainedRow({ instance }: { readonly instance: Explanation['instances'][number] }) {
-  const { instance_id: id, status, taken, reason = '', stage = '', latency_ms: latency, circuit } = instance;
+type Explained = Explanation['instances'][number];
+
+/** Whether a call may go to an instance, or why not. */
+export function Verdict({ explained: { taken, reason = '', stage } }: { readonly explained: Explained }) {
+  if (taken) return <>may be picked</>;
+  return (
+    <>
+      no: {words(reason)} {stage && <span class="muted">({words(stage)})</span>}
+    </>
+  );
+}
+
+function ExplainedRow({ instance }: { readonly instance: Explained }) {
+  const { instance_id: id, status, reason, latency_ms: latency, circuit } = instance;
   return (
     <>
       <span role="cell" class="with-icon">
@@ -111,13 +128,7 @@ function ExplainedRow({ instance }: { readonly instance: Explanation['instances'
         <span class="cut">{id}</span>
       </span>
       <span role="cell" class="cut" title={reason}>
-        {taken ? (
-          'may be picked'
-        ) : (
-          <>
-            no: {words(reason)} <span class="muted">({words(stage)})</span>
-          </>
-        )}
+        <Verdict explained={instance} />
       </span>
       <span role="cell" class="is-number">
         {instance.weight}

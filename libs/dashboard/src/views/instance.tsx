@@ -3,6 +3,7 @@ import { useLive } from '../live.js';
 import { about, type Ejection, type Instance, type Reason, type Transition } from '../model.js';
 import { CircuitActions, InstanceActions } from '../parts/actions.js';
 import { Ago, Chips, Empty, Facts, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
+import { useExplanation, Verdict } from '../parts/explain.js';
 import { sourceWords } from '../parts/instance-list.js';
 import { Timeline } from '../parts/timeline.js';
 import { href, toService } from '../router.js';
@@ -102,10 +103,16 @@ function CircuitSection({ instance }: { readonly instance: Instance }) {
     {},
     { concerns: about(service), everyMs: 5_000 },
   );
+  const explained = useExplanation(service).data?.instances.find(({ instance_id: own }) => own === id);
   const circuit = circuits.data?.circuit_breakers.find((one) => one.service_name === service && one.instance_id === id);
   const ejection = ejections.data?.ejections.find((one) => one.service_name === service && one.instance_id === id);
   return (
-    <Section title="Circuit and ejections" note="of the calls that this process makes">
+    <Section title="Does it get calls?" note="of those that this process makes">
+      {explained && (
+        <p class="strong">
+          <Verdict explained={explained} />
+        </p>
+      )}
       <Loaded answer={circuits}>
         {() => (
           <>
