@@ -12,6 +12,7 @@ export type ServiceNode = Insight.TopologyNodeView;
 export type CallEdge = Insight.TopologyEdgeView;
 export type Calls = Insight.CallFiguresView;
 export type CallSeries = Insight.CallEdgeView;
+export type InstanceCalls = Insight.InstanceCallsView;
 export type CallPoint = Insight.CallPointView;
 export type Service = Answers.ServiceView;
 export type Instance = Answers.ListedInstanceView;

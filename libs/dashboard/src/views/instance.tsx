@@ -1,6 +1,14 @@
-import { duration, fullTime, ms, words } from '../format.js';
+import { duration, fullTime, ms, percent, words } from '../format.js';
 import { useLive } from '../live.js';
-import { about, type Ejection, type Instance, type Reason, type Transition } from '../model.js';
+import {
+  about,
+  type Calls,
+  type Ejection,
+  type Instance,
+  type InstanceCalls,
+  type Reason,
+  type Transition,
+} from '../model.js';
 import { CircuitActions, InstanceActions } from '../parts/actions.js';
 import { Ago, Chips, Empty, Facts, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
 import { useExplanation, Verdict } from '../parts/explain.js';
@@ -55,6 +63,7 @@ function InstanceOf({ instance }: { readonly instance: Instance }) {
         <DataSection title="Answer of its health check" value={instance.health?.data} />
       </div>
       <div>
+        <CallsSection service={instance.service_name} id={instance.instance_id} />
         <DetailSection instance={instance} />
         <DataSection title="Metadata" value={instance.metadata} />
       </div>
@@ -139,6 +148,45 @@ function CircuitSection({ instance }: { readonly instance: Instance }) {
         <p class="muted">Not ejected by outlier detection.</p>
       )}
     </Section>
+  );
+}
+
+function CallsSection({ service, id }: InstanceProps) {
+  const answer = useLive<Calls>(['calls'], { service }, { everyMs: 10_000 });
+  return (
+    <Section title="Calls to it" note="the last hour, of all callers">
+      <Loaded answer={answer}>
+        {({ instances }) => <ShareOfCalls calls={instances.find(({ instance_id: own }) => own === id)} />}
+      </Loaded>
+    </Section>
+  );
+}
+
+/** What it gets of the calls to its service, beside what its weight asks for. */
+function ShareOfCalls({ calls }: { readonly calls: InstanceCalls | undefined }) {
+  if (calls === undefined || calls.calls === 0) return <p class="muted">None that this process knows of.</p>;
+  const { share, weight_share: weightShare, calls: count, errors, p95_ms: p95 } = calls;
+  return (
+    <Facts
+      facts={[
+        ['share of calls', <Share key="calls" of={share} />],
+        ['share by weight', <Share key="weight" of={weightShare} />],
+        ['calls', count.toLocaleString()],
+        ['errors', `${errors.toLocaleString()} (${percent(errors / count)})`],
+        ['p95', ms(p95)],
+      ]}
+    />
+  );
+}
+
+function Share({ of }: { readonly of: number | null }) {
+  return (
+    <span class="meter-with-text">
+      <span class="figures">{percent(of)}</span>
+      <span class="meter is-wide" aria-hidden="true">
+        <span style={{ width: `${(of ?? 0) * 100}%` }} />
+      </span>
+    </span>
   );
 }
 

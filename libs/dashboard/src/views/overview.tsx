@@ -218,7 +218,7 @@ function RegistryFacts({ registry }: { readonly registry: Overview['registry'] }
           </span>,
         ],
         ['age of what is known', duration(age)],
-        ...(replicas === null ? [] : [['processes', replicas.toLocaleString()] as const]),
+        ...(replicas === null ? [] : [['replicas', replicas.toLocaleString()] as const]),
       ]}
     />
   );
