@@ -118,8 +118,11 @@ function CircuitSection({ instance }: { readonly instance: Instance }) {
   return (
     <Section title="Does it get calls?" note="of those that this process makes">
       {explained && (
-        <p class="strong">
-          <Verdict explained={explained} />
+        <p>
+          A call now:{' '}
+          <span class="strong">
+            <Verdict explained={explained} />
+          </span>
         </p>
       )}
       <Loaded answer={circuits}>
@@ -154,7 +157,7 @@ function CircuitSection({ instance }: { readonly instance: Instance }) {
 function CallsSection({ service, id }: InstanceProps) {
   const answer = useLive<Calls>(['calls'], { service }, { everyMs: 10_000 });
   return (
-    <Section title="Calls to it" note="the last hour, of all callers">
+    <Section title="Calls to it" note="the last hour">
       <Loaded answer={answer}>
         {({ instances }) => <ShareOfCalls calls={instances.find(({ instance_id: own }) => own === id)} />}
       </Loaded>
