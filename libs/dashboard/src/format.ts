@@ -43,7 +43,9 @@ export function percent(share: number | null | undefined): string {
 /** Calls a second. */
 export function rate(perSecond: number | null | undefined): string {
   if (perSecond == null) return '–';
-  return `${perSecond < 10 ? Number(perSecond.toFixed(1)) : Math.round(perSecond).toLocaleString()}/s`;
+  if (perSecond >= 10) return `${Math.round(perSecond).toLocaleString()}/s`;
+  // A few calls an hour are not none.
+  return `${Number(perSecond < 0.1 ? perSecond.toPrecision(1) : perSecond.toFixed(1))}/s`;
 }
 
 /** `1 service`, `2 services`. */
