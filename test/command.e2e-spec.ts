@@ -4,7 +4,7 @@ import { Writable } from 'node:stream';
 import { type INestApplication } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { CommanderError } from 'commander';
-import { ServiceCommunicator, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
+import { EventBus, ServiceCommunicator, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
 import { type ServiceRegistration } from 'nest-service-discovery/core';
 import { makeProgram } from '../libs/service-discovery/src/cli/program.js';
 import { Apps } from './support/nest-app.js';
@@ -326,6 +326,28 @@ describe('nest-service-discovery doctor', () => {
     const { code, cause } = await diagnose(...args);
     expect({ code, problem: cause?.problem }).toEqual({ code: 1, problem });
     expect(cause?.found).toContain(found);
+  });
+
+  it('reads in the journal who took an instance out and why, and what failed', async () => {
+    await register('users', 'users-1');
+    await run(['maintenance', 'users', 'users-1', '--reason', 'a new disk']);
+    const { out } = await run(['doctor', 'users']);
+    expect(out).toMatch(/Z: .*set users\/users-1 to maintenance: a new disk/);
+    await run(['up', 'users', 'users-1']);
+    status = 503;
+    await failFiveTimes('users');
+    expect((await run(['doctor', 'users'])).out).toMatch(/POST \/ of users failed.*503/);
+  });
+
+  it('reads in the journal how a service left', async () => {
+    await register('users', 'users-1');
+    await register('mail', 'mail-1');
+    await registry.deregister({ serviceName: 'users', instanceId: 'users-1' });
+    expect((await diagnose()).cause?.found).toMatch(/users\/users-1/);
+    const key = { serviceName: 'users', instanceId: 'users-1' };
+    app.get(EventBus).emit('instance.expired', { key });
+    const { cause } = await diagnose();
+    expect(cause?.found).toMatch(/users\/users-1.*expired/);
   });
 
   it('names the command that mends it', async () => {

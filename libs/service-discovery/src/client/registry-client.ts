@@ -1,6 +1,6 @@
 import { type Clock, ERROR_CODES, type ErrorCode, ServiceDiscoveryError, systemClock } from '../common/index.js';
 import { type CircuitCommand } from '../communicator/index.js';
-import { type InstanceKey, type OperatorStatus } from '../model/index.js';
+import { type InstanceKey, type JournalEntry, type OperatorStatus } from '../model/index.js';
 import {
   type InstanceBody,
   errorFieldsOf,
@@ -12,6 +12,7 @@ import {
   streamText,
   toRegistryError,
 } from '../store/index.js';
+import { type JournalView } from './insight-answers.js';
 import {
   type AggregatedHealthView,
   type CallsView,
@@ -102,6 +103,11 @@ export class RegistryClient {
   /** The last status changes of an instance. */
   history({ serviceName, instanceId }: InstanceKey): Promise<HistoryView> {
     return this.get(`${instancePath(serviceName, instanceId)}/history`);
+  }
+
+  /** The last entries of the journal about a service, the newest first, up to 100. */
+  async journal(service: string): Promise<readonly JournalEntry[]> {
+    return (await this.get<JournalView>('/journal', { service })).entries;
   }
 
   /** Which instances would take a call of the process that is asked, which would not and why. */

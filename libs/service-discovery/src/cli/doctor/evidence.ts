@@ -8,6 +8,7 @@ import {
   type RegistryHealthView,
   type ServiceView,
 } from '../../client/index.js';
+import { type JournalEntry } from '../../model/index.js';
 import { messageOf, ServiceDiscoveryError, systemClock } from '../../common/index.js';
 
 /** Which instances are asked for. */
@@ -45,6 +46,8 @@ export interface Evidence {
   readonly reach: ReadonlyMap<string, Reach>;
   /** By instance id: the picks of the process that was asked, since it started. */
   readonly picks: ReadonlyMap<string, number>;
+  /** The last entries about it, the newest first; empty where the caller may not read the journal. */
+  readonly journal: readonly JournalEntry[];
 }
 
 const MOST_PROBED = 20;
@@ -55,11 +58,12 @@ export async function gather(registry: RegistryClient, service: string, question
   const [services, health] = await Promise.all([registry.services(), registry.health(service)]);
   const names = services.map(({ service_name: name }) => name);
   const view = names.includes(service) ? await unlessGone(registry.service(service)) : undefined;
-  const [explanation, circuits, ejections, metrics] = await Promise.all([
+  const [explanation, circuits, ejections, metrics, journal] = await Promise.all([
     view && unlessGone(registry.explain(service, question)),
     registry.circuitBreakers(),
     registry.ejections(),
     registry.metrics(),
+    unlessRefused(registry.journal(service)),
   ]);
   const ofService = <T extends { readonly service_name?: unknown }>(list: readonly T[]): T[] =>
     list.filter(({ service_name: name }) => name === service);
@@ -78,6 +82,7 @@ export async function gather(registry: RegistryClient, service: string, question
     ejections: ofService(ejections),
     reach: new Map(await Promise.all(instances.slice(0, MOST_PROBED).map(probe))),
     picks: picksOf(service, metrics),
+    journal: journal ?? [],
   };
 }
 
@@ -87,6 +92,16 @@ async function unlessGone<T>(answer: Promise<T>): Promise<T | undefined> {
     return await answer;
   } catch (error) {
     if (error instanceof ServiceDiscoveryError && error.code === 'SERVICE_NOT_FOUND') return undefined;
+    throw error;
+  }
+}
+
+/** The journal is for callers who are let in, and an older registry has none. */
+async function unlessRefused<T>(answer: Promise<T>): Promise<T | undefined> {
+  try {
+    return await answer;
+  } catch (error) {
+    if (error instanceof ServiceDiscoveryError && error.code !== 'REGISTRY_UNAVAILABLE') return undefined;
     throw error;
   }
 }

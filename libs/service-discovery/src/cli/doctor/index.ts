@@ -66,10 +66,12 @@ function answersTo(problem: DoctorProblem, evidence: Evidence): Answer[] {
 function print(out: Output, problem: DoctorProblem, evidence: Evidence, answers: readonly Answer[]): void {
   const questions = askable(problem, evidence);
   if (questions.length > 0) out.line(out.paint('bold', problem.title));
-  for (const { title: question, saw } of questions) {
+  for (const { title: question, saw, findings = [] } of questions) {
     if (!saw) continue;
+    const isJudged = findings.some(({ found }) => found);
     const hit = answers.find((answer) => answer.problem === problem && answer.question === question);
-    const mark = !hit ? out.paint('green', 'ok') : hit.finding.byDesign ? '--' : out.paint('red', '!!');
+    const isNeutral = hit ? hit.finding.byDesign : !isJudged;
+    const mark = isNeutral ? '--' : hit ? out.paint('red', '!!') : out.paint('green', 'ok');
     const [first, ...more] = saw(evidence).split('\n');
     out.line(`  ${mark} ${question} ${plain(first ?? '')}`);
     for (const line of more) out.line(`     ${plain(line)}`);

@@ -10,7 +10,10 @@ import {
   mendStatus,
   overdue,
   share,
+  leftBy,
   strategyIn,
+  takenOut,
+  told,
 } from './questions.js';
 
 /**
@@ -40,6 +43,12 @@ export const PROBLEMS: readonly DoctorProblem[] = [
             cure: 'Bring the registry back; see [what the log says](#error-messages).',
           },
           {
+            see: 'nothing, and `instance.expired` in `curl "$B/journal?service=user-service"`',
+            found: (e) => leftBy(e, 'instance.expired'),
+            why: 'Nothing renewed its lease: the process ended without deregistering, stands still, or cannot reach the registry.',
+            cure: 'Look at that process and at the network between it and the registry. If it runs, it registers again by itself.',
+          },
+          {
             see: 'a name that is nearly the same',
             found: ({ view, service, names }) => (view ? undefined : suggestNear(service, names).trim() || undefined),
             why: 'Names are exact: `user-service` is not `users`.',
@@ -50,6 +59,12 @@ export const PROBLEMS: readonly DoctorProblem[] = [
             found: ({ names }) => (names.length === 0 ? 'no service at all is registered' : undefined),
             why: 'This process reads another registry or namespace.',
             cure: 'Compare the line that each of both processes logs at its start, `Registry: http://registry:3000 (remote); …`: where they differ, so do `SERVICE_DISCOVERY_MODE`, `_REGISTRY_URL`, `_REDIS_URL` or `_NAMESPACE`. With no settings each process is a registry of its own (`memory_only`).',
+          },
+          {
+            see: 'nothing, and `instance.deregistered` in the journal',
+            found: (e) => leftBy(e, 'instance.deregistered'),
+            why: 'It ended and deregistered, or a client of the REST API removed it.',
+            cure: 'Start it again.',
           },
           {
             see: 'the name is missing',
@@ -124,10 +139,12 @@ export const PROBLEMS: readonly DoctorProblem[] = [
       },
       {
         title: 'May an instance of it be called?',
-        saw: ({ explanation, instances }) =>
-          explanation
-            ? `${explanation.instances.filter(({ taken }) => taken).length} of ${instances.length} would take a call`
-            : 'not known',
+        saw: (e) => {
+          const { explanation, instances } = e;
+          const taken = explanation?.instances.filter((one) => one.taken).length;
+          const count = taken === undefined ? 'not known' : `${taken} of ${instances.length} would take a call`;
+          return [count, takenOut(e)].filter(Boolean).join('\n');
+        },
         how: '`curl "$B/explain/user-service?version=^1.2&tag=api"`, with the version and tags that you ask for. Each instance has `taken`, and if that is `false`, the `stage` and `reason`.',
         sees: '`stage`',
         findings: [
@@ -142,7 +159,7 @@ export const PROBLEMS: readonly DoctorProblem[] = [
             found: (e) => leftOutAt(e, ['status']),
             mend: (e) => mendStatus(e),
             why: 'It is unhealthy, draining, in maintenance, or of weight 0.',
-            cure: '`reasons` in `/services/user-service` names the source. `PUT …/status {"status": "up"}` ends maintenance.',
+            cure: '`reasons` in `/services/user-service` names the source, `operator.acted` in the journal who took it out and why. `PUT …/status {"status": "up"}` ends maintenance.',
           },
           {
             see: '`protocol`',
@@ -325,7 +342,11 @@ export const PROBLEMS: readonly DoctorProblem[] = [
       },
       {
         title: 'What fails?',
-        how: '`curl -N $B/events`, or the log: `circuit.opened` has the number of failures and the reason, `call.completed` the request, the status or code, and the instance of each failed call: `GET /users/42 of user-service failed after 2 attempts in 31 ms: 503 from user-service-1 (10.0.0.7:3000)`. Failures are 5xx, timeouts and broken connections. A 4xx counts for no circuit.',
+        saw: (e) => {
+          const last = told(e, ['call.completed', 'circuit.opened'], 3);
+          return last ? `the last of the journal:\n${last}` : `no failed call in the journal of ${e.url}`;
+        },
+        how: '`curl "$B/journal?service=user-service"`, or the log: `circuit.opened` has the number of failures and the reason, `call.completed` the request, the status or code, and the instance of each failed call: `GET /users/42 of user-service failed after 2 attempts in 31 ms: 503 from user-service-1 (10.0.0.7:3000)`. Failures are 5xx, timeouts and broken connections. A 4xx counts for no circuit.',
         sees: 'code',
         findings: [
           { see: '`RESPONSE_STATUS` 5xx', why: 'The service answers with errors.', cure: 'Look in its log.' },

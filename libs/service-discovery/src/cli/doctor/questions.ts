@@ -101,6 +101,26 @@ export function strategyIn({ explanation }: Evidence, names: readonly string[]):
   return explanation && names.includes(explanation.strategy) ? `the strategy is ${explanation.strategy}` : undefined;
 }
 
+/** The last entries of the journal of such types, the newest first, one line each; undefined without any. */
+export function told({ journal }: Evidence, types: readonly string[], most = 1): string | undefined {
+  const found = journal.filter(({ type }) => types.includes(type)).slice(0, most);
+  return listed(found, ({ at, text }) => `${at}: ${text}`, '\n');
+}
+
+/** How the last instance of a service that is not registered left; undefined where it left in another way. */
+export function leftBy(
+  { view, journal }: Evidence,
+  how: 'instance.expired' | 'instance.deregistered',
+): string | undefined {
+  const last = journal.find(({ type }) => type === 'instance.expired' || type === 'instance.deregistered');
+  return view || last?.type !== how ? undefined : `${last.at}: ${last.text}`;
+}
+
+/** What an operator did last to an instance that is out of traffic, by whom and why; undefined where none is. */
+export function takenOut(evidence: Evidence): string | undefined {
+  return mendStatus(evidence) && told(evidence, ['operator.acted']);
+}
+
 /** Ends maintenance or draining of the first instance that an operator took out. */
 export function mendStatus({ service, instances }: Evidence): string | undefined {
   const out = instances.find(({ operator_status: status }) => status !== 'up');
