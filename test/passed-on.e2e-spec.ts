@@ -118,6 +118,13 @@ describe.each(PLATFORMS)('what a request carries, on %s', (_name, adapter) => {
     expect(await ask(url, { 'x-correlation-id': 'given' })).toMatchObject({ 'x-correlation-id': 'given' });
   });
 
+  it('has no trace context with traceContext: false, and its id all the same', async () => {
+    const { url } = await open({ traceContext: false });
+    const sent = await ask(url, { ...TRACE, 'x-request-id': 'r-1' });
+    expect(sent).toMatchObject({ 'x-request-id': 'r-1' });
+    for (const name of Object.keys(TRACE)) expect(sent).not.toHaveProperty(name);
+  });
+
   it('has no id with requestId: false, and its trace context all the same', async () => {
     const { url } = await open({ requestId: false });
     const sent = await ask(url, { 'x-request-id': 'abc', ...TRACE });

@@ -18,7 +18,8 @@ function attached(): Middleware {
   const clock = new ManualClock(NOW);
   const trust = new DeadlineTrust(undefined, undefined);
   const host = { httpAdapter } as unknown as HttpAdapterHost;
-  new IncomingHook(host, { inheritDeadline: true, requestId: false }, clock, trust, new ModulesContainer()).attach();
+  const options = { inheritDeadline: true, requestId: false, traceContext: false } as const;
+  new IncomingHook(host, options, clock, trust, new ModulesContainer()).attach();
   return middleware!;
 }
 
@@ -43,6 +44,29 @@ describe('IncomingHook', () => {
     attached()(request, undefined, next);
     expect(next).toHaveBeenCalledTimes(1);
   });
+
+  it.each(['express', 'fastify'])(
+    'installs nothing on %s if neither deadlines, ids nor trace contexts are read',
+    (type) => {
+      const touched = (): never => {
+        throw new Error('installed');
+      };
+      const httpAdapter = { getType: () => type, use: touched, getInstance: touched };
+      const trust = new DeadlineTrust(undefined, undefined);
+      const attach = (options: { inheritDeadline: boolean; requestId: false | object; traceContext: boolean }): void =>
+        new IncomingHook(
+          { httpAdapter } as unknown as HttpAdapterHost,
+          options,
+          new ManualClock(NOW),
+          trust,
+          new ModulesContainer(),
+        ).attach();
+      const off = { inheritDeadline: false, requestId: false, traceContext: false } as const;
+      expect(() => attach(off)).not.toThrow();
+      for (const on of [{ inheritDeadline: true }, { requestId: {} }, { traceContext: true }])
+        expect(() => attach({ ...off, ...on })).toThrow('installed');
+    },
+  );
 
   it('makes the deadline of a request the current one', () => {
     expect(deadlineOf(String(NOW + 5_000))).toBe(NOW + 5_000);

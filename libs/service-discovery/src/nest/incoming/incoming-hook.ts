@@ -24,25 +24,32 @@ interface FastifyLike {
 export class IncomingHook {
   /** Undefined: requests set no deadlines. */
   private readonly deadlines: DeadlineReader | undefined;
-  private readonly passedOn: PassedOnReader;
+  /** Undefined: requests pass nothing on. */
+  private readonly passedOn: PassedOnReader | undefined;
 
   constructor(
     @Inject(HttpAdapterHost) private readonly host: HttpAdapterHost,
     @Inject(OPTIONS_IN_FORCE)
-    { inheritDeadline, requestId }: Pick<ResolvedServiceDiscoveryOptions, 'inheritDeadline' | 'requestId'>,
+    {
+      inheritDeadline,
+      requestId,
+      traceContext,
+    }: Pick<ResolvedServiceDiscoveryOptions, 'inheritDeadline' | 'requestId' | 'traceContext'>,
     @Inject(CLOCK) clock: Clock,
     @Inject(DeadlineTrust) trust: DeadlineTrust,
     @Inject(ModulesContainer) private readonly modules: ModulesContainer,
   ) {
     if (inheritDeadline !== false) this.deadlines = new DeadlineReader(clock, trust);
-    this.passedOn = new PassedOnReader(requestId !== false && REQUEST_ID_OPTIONS.resolve(requestId));
+    if (requestId === false && !traceContext) return;
+    this.passedOn = new PassedOnReader(requestId !== false && REQUEST_ID_OPTIONS.resolve(requestId), traceContext);
   }
 
   /**
    * Has to be called after the body parsers are there and before the routes: what an `AsyncLocalStorage` holds is lost where a
-   * body is read by events.
+   * body is read by events. Adds nothing where nothing is to be read of requests.
    */
   attach(): void {
+    if (!this.deadlines && !this.passedOn) return;
     if (makesCalls(this.modules)) wantIncoming();
     const { httpAdapter } = this.host;
     if (httpAdapter.getType() === 'fastify') {
@@ -60,7 +67,7 @@ export class IncomingHook {
       return;
     }
     const deadline = this.deadlines?.read(request);
-    const passedOn = this.passedOn.read(request);
+    const passedOn = this.passedOn?.read(request);
     if (deadline === undefined && passedOn === undefined) next();
     else runIncoming({ deadline, passedOn }, next);
   }

@@ -42,19 +42,24 @@ const PRINTABLE = /^[\t -~]+$/;
 const MAX_TRACESTATE = 512;
 const MAX_BAGGAGE = 8_192;
 
+const NO_HEADERS: PeerRequest['headers'] = {};
+
 /** Reads the request id and the trace context (`traceparent`, `tracestate`, `baggage`) of a request. */
 export class PassedOnReader {
-  /** @param requestId false: requests have no ids */
+  /**
+   * @param requestId false: requests have no ids
+   * @param traceContext whether the trace context is read
+   */
   constructor(
     private readonly requestId: ResolvedOf<typeof REQUEST_ID_OPTIONS> | false,
+    private readonly traceContext: boolean,
     private readonly newId: () => string = randomUUID,
   ) {}
 
   /** @returns undefined if the request carries nothing that is valid */
   read({ headers: given }: PeerRequest): PassedOn | undefined {
     const requestId = this.requestIdOf(given);
-    const traceparent = given.traceparent;
-    const baggage = given.baggage;
+    const { traceparent, baggage } = this.traceContext ? given : NO_HEADERS;
     if (requestId === undefined && traceparent === undefined && baggage === undefined) return undefined;
     const headers: Record<string, string> = {};
     const ids: EventIds = {};

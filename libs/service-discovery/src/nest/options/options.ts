@@ -382,6 +382,12 @@ export const MODULE_OPTIONS = new OptionGroup('', {
     },
   }),
   /**
+   * Whether the trace context of a request (`traceparent`, `tracestate`, `baggage`) is passed on to the calls that are made while
+   * it is answered, also without a tracer.
+   * @default true
+   */
+  traceContext: boolean({ default: true }),
+  /**
    * The address that own services register under, and when they do: for port mappings, and hosts that others know by another name.
    * `SERVICE_DISCOVERY_HOST` and `SERVICE_DISCOVERY_PORT` in the environment.
    * @default the address that the server listens on, once the app is ready
@@ -464,6 +470,7 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly token: string | undefined;
   readonly inheritDeadline: boolean | DeadlineCheck;
   readonly requestId: Partial<RequestIdOptions> | false;
+  readonly traceContext: boolean;
   readonly advertise: AdvertiseOptions;
   readonly shutdown: { readonly drainDelayMs: number; readonly timeoutMs: number };
   readonly logging: EventLoggerOptions | false;

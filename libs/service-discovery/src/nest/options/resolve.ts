@@ -85,7 +85,7 @@ function resolveMerged(
   check: OptionValidator,
 ): Omit<ResolvedServiceDiscoveryOptions, 'token'> {
   const own = pick(options, MODULE_OPTIONS.names);
-  const { strategies, requireTls, namespace, health, report } = MODULE_OPTIONS.read(own, check);
+  const { strategies, requireTls, namespace, health, report, traceContext } = MODULE_OPTIONS.read(own, check);
   const store = checkStore(given, check);
   const mode = checkMode(options, given, empty, check);
   const maxOfflineWrites = checkOfflineWrites(options, mode, check);
@@ -119,6 +119,7 @@ function resolveMerged(
     allowedHosts: checkHosts(options, check),
     inheritDeadline,
     requestId,
+    traceContext,
     advertise,
     shutdown: resolveShutdown(options.shutdown, mode, check),
     logging,
