@@ -21,4 +21,10 @@ export {
 } from './metrics.js';
 export { OpenTelemetryTracer, type OpenTelemetryTracerDeps } from './open-telemetry-tracer.js';
 export { type MetricsSource } from './registry-gauges.js';
-export { describeTopology, type Topology, type TopologyEdge, type TopologyFault } from './topology.js';
+export {
+  describeTopology,
+  type Topology,
+  type TopologyEdge,
+  type TopologyFault,
+  type TopologyNode,
+} from './topology.js';

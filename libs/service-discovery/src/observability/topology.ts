@@ -7,13 +7,16 @@ import {
 } from '../health/index.js';
 import { type EdgeRate } from './call-figures.js';
 
-interface TopologyNode {
-  readonly service: string;
-  readonly status: AggregatedStatus | 'not_registered';
+interface InstanceSummary {
   readonly instances: number;
   readonly healthyInstances: number;
   /** When the status of one of its instances last changed, in milliseconds since the Unix epoch; null: unknown. */
   readonly since: number | null;
+}
+
+export interface TopologyNode extends InstanceSummary {
+  readonly service: string;
+  readonly status: AggregatedStatus | 'not_registered';
 }
 
 /** That one service calls another. */
@@ -83,14 +86,21 @@ function joinEdges({ services }: AggregatedHealth, rates: readonly EdgeRate[]): 
 }
 
 function toNode(service: string, health: ServiceHealth | undefined): TopologyNode {
-  const instances = health?.instances ?? [];
-  return {
-    service,
-    status: health?.status ?? 'not_registered',
-    instances: instances.length,
-    healthyInstances: instances.filter(({ status }) => status === 'healthy').length,
-    since: latest(startsOf(instances)),
-  };
+  return { service, status: health?.status ?? 'not_registered', ...summaryOf(health?.instances ?? NO_INSTANCES) };
+}
+
+const NO_INSTANCES: readonly InstanceHealth[] = [];
+/** The instances of a service stay the same object until one of them changes. */
+const summaries = new WeakMap<readonly InstanceHealth[], InstanceSummary>();
+
+function summaryOf(instances: readonly InstanceHealth[]): InstanceSummary {
+  let summary = summaries.get(instances);
+  if (!summary) {
+    const healthyInstances = instances.filter(({ status }) => status === 'healthy').length;
+    summary = { instances: instances.length, healthyInstances, since: latest(startsOf(instances)) };
+    summaries.set(instances, summary);
+  }
+  return summary;
 }
 
 /** Since when each instance has its status, where that is known; in milliseconds since the Unix epoch. */

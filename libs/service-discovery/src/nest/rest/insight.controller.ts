@@ -36,7 +36,6 @@ import { CallsParams, JournalParams } from './params.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
 import {
-  readableHealth,
   toCallEdgeView,
   toCallFiguresView,
   toCountsView,
@@ -176,8 +175,7 @@ export class ServiceDiscoveryInsightController {
     const access = accessOf(request);
     const mayReadService = (name: string): boolean => access.mayRead(name);
     const { connected, ageSeconds } = this.aggregator.getSummary().registry;
-    const names = [...this.registry.snapshot.services.keys()].filter(mayReadService);
-    const health = readableHealth(this.aggregator.getAggregatedHealth({ service: names }), mayReadService);
+    const topology = await this.topology();
     const view: OverviewView = {
       registry: {
         mode: this.options.mode ?? 'custom',
@@ -186,8 +184,8 @@ export class ServiceDiscoveryInsightController {
         replicas: this.replicas(connected),
         held_expiry: toHeldExpiryView(this.registry.snapshot, mayReadService),
       },
-      counts: toCountsView(health),
-      faults: toFaultViews((await this.topology()).faults, mayReadService),
+      counts: toCountsView(topology, mayReadService),
+      faults: toFaultViews(topology.faults, mayReadService),
       rights: { operate: access.operatesAnything },
       process: this.writer.process,
     };

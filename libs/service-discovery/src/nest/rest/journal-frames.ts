@@ -3,6 +3,9 @@ import { type JournalEntry } from '../../model/index.js';
 import { type Fleet, type Journal } from '../../observability/index.js';
 import { frameOf, type StreamReader } from './event-streams.js';
 
+/** Entries are serialised once for all readers. */
+const knownFrames = new WeakMap<JournalEntry, string>();
+
 /** A reader that is further behind is cut off; it comes back with `Last-Event-ID`. */
 const LONGEST_BACKLOG = 1_000;
 
@@ -46,7 +49,13 @@ export async function* journalFrames(
   function* frames(entries: readonly JournalEntry[]): Generator<string> {
     for (const entry of entries) {
       const view = shown(entry);
-      if (view) yield frameOf(view.type, view, view.id);
+      if (view) yield frameOfEntry(view);
     }
   }
+}
+
+function frameOfEntry(entry: JournalEntry): string {
+  let frame = knownFrames.get(entry);
+  if (frame === undefined) knownFrames.set(entry, (frame = frameOf(entry.type, entry, entry.id)));
+  return frame;
 }

@@ -10,7 +10,7 @@ import {
   type TopologyNodeView,
   type TopologyView,
 } from '../../../client/index.js';
-import { type AggregatedHealth, type AggregatedStatus } from '../../../health/index.js';
+import { type AggregatedStatus } from '../../../health/index.js';
 import {
   addressOf,
   isSecure,
@@ -18,6 +18,7 @@ import {
   mayBeCalled,
   type RegistrySnapshot,
   type ServiceInstance,
+  steadyList,
 } from '../../../model/index.js';
 import {
   type CallEdge,
@@ -28,6 +29,7 @@ import {
   type Topology,
   type TopologyEdge,
   type TopologyFault,
+  type TopologyNode,
 } from '../../../observability/index.js';
 
 type MayRead = (serviceName: string) => boolean;
@@ -101,22 +103,39 @@ export function toTopologyView(
 }
 
 function toNodeView(
-  { service, status, instances, healthyInstances, since }: Topology['nodes'][number],
+  { service, status, instances, healthyInstances, since }: TopologyNode,
   { services, expiryHolds }: RegistrySnapshot,
 ): TopologyNodeView {
-  const registered = services.get(service) ?? [];
   return {
     service_name: service,
     status,
     instances,
     healthy_instances: healthyInstances,
-    tier: registered.find(({ tier }) => tier !== undefined)?.tier ?? null,
     since: since === null ? null : isoOf(since),
-    tags: distinct(registered.flatMap(({ tags }) => tags)),
-    zones: distinct(registered.flatMap(({ zone }) => zone ?? [])),
-    versions: distinct(registered.flatMap(({ version }) => version ?? [])),
+    ...traitsOf(services.get(service) ?? NO_INSTANCES),
     expiry_held: expiryHolds.has(service),
   };
+}
+
+type Traits = Pick<TopologyNodeView, 'tier' | 'tags' | 'zones' | 'versions'>;
+
+const NO_INSTANCES: readonly ServiceInstance[] = [];
+/** By lists that heartbeats leave as they are. */
+const knownTraits = new WeakMap<readonly ServiceInstance[], Traits>();
+
+function traitsOf(registered: readonly ServiceInstance[]): Traits {
+  const steady = steadyList(registered);
+  let traits = knownTraits.get(steady);
+  if (!traits) {
+    traits = {
+      tier: steady.find(({ tier }) => tier !== undefined)?.tier ?? null,
+      tags: distinct(steady.flatMap(({ tags }) => tags)),
+      zones: distinct(steady.flatMap(({ zone }) => zone ?? [])),
+      versions: distinct(steady.flatMap(({ version }) => version ?? [])),
+    };
+    knownTraits.set(steady, traits);
+  }
+  return traits;
 }
 
 export function toFaultViews(faults: readonly TopologyFault[], mayRead: MayRead): ServiceFaultView[] {
@@ -132,18 +151,17 @@ export function toFaultViews(faults: readonly TopologyFault[], mayRead: MayRead)
     }));
 }
 
-/** @param health of the services that the reader may read */
-export function toCountsView({ services }: Pick<AggregatedHealth, 'services'>): OverviewView['counts'] {
-  const all = Object.values(services);
+/** Of the registered services that the reader may read. */
+export function toCountsView({ nodes }: Pick<Topology, 'nodes'>, mayRead: MayRead): OverviewView['counts'] {
+  const all = nodes.filter(({ service, status }) => status !== 'not_registered' && mayRead(service));
   const withStatus = (wanted: AggregatedStatus): number => all.filter(({ status }) => status === wanted).length;
-  const instances = all.flatMap((service) => service.instances);
   return {
     services: all.length,
     healthy_services: withStatus('healthy'),
     degraded_services: withStatus('degraded'),
     unhealthy_services: withStatus('unhealthy'),
-    instances: instances.length,
-    healthy_instances: instances.filter(({ status }) => status === 'healthy').length,
+    instances: sumOf(all.map(({ instances }) => instances)),
+    healthy_instances: sumOf(all.map(({ healthyInstances }) => healthyInstances)),
   };
 }
 
