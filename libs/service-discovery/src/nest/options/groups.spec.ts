@@ -26,6 +26,7 @@ const RIGHT: Readonly<Partial<Record<keyof ServiceDiscoveryOptions, readonly unk
   coalescing: [true],
   requireTls: [true],
   report: [true],
+  mesh: [true],
   traceContext: [true],
   allowedHosts: [[], ignore],
   inheritDeadline: [true, ignore],
