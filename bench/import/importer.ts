@@ -7,9 +7,10 @@ import type * as Common from '@nestjs/common';
 import type * as Core from '@nestjs/core';
 import type * as PlatformExpress from '@nestjs/platform-express';
 import type * as Discovery from 'nest-service-discovery';
+import { type Loading } from '../support/stacks.js';
 
 export interface ImportOrder {
-  readonly loading: 'require' | 'import';
+  readonly loading: Loading;
   readonly names: readonly string[];
   /** The app to start then: a hello-world on Express, without the module or with it. */
   readonly app?: 'bare' | 'discoverable';

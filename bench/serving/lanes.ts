@@ -1,3 +1,5 @@
+import { type Loading } from '../support/stacks.js';
+
 export const PLATFORMS = ['Express', 'Fastify'] as const;
 export type Platform = (typeof PLATFORMS)[number];
 
@@ -20,5 +22,5 @@ export const LANES: readonly Lane[] = (['bare', 'serves', 'calls'] as const).fla
 export interface Served {
   readonly app: AppKind;
   readonly platform: Platform;
-  readonly loading: 'require' | 'import';
+  readonly loading: Loading;
 }
