@@ -112,7 +112,7 @@ describe('the package manifest', () => {
     }
   });
 
-  it('makes only axios, the scheduler, Terminus, OpenTelemetry and the HTTP platform optional', () => {
+  it('makes only axios, the scheduler, Terminus, OpenTelemetry, class-transformer and the HTTP platform optional', () => {
     expect(own.peerDependenciesMeta).toEqual({
       '@nestjs/axios': { optional: true },
       '@nestjs/platform-express': { optional: true },
@@ -121,6 +121,7 @@ describe('the package manifest', () => {
       '@nestjs/terminus': { optional: true },
       '@opentelemetry/api': { optional: true },
       axios: { optional: true },
+      'class-transformer': { optional: true },
     });
   });
 
