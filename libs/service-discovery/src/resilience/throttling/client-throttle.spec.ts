@@ -162,7 +162,7 @@ describe('ClientThrottle', () => {
     const error: unknown = await run(async () => (called = true)).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(ThrottledError);
     expect(error).toMatchObject({ code: 'THROTTLED', service: 'users' });
-    expect((error as Error).message).toMatch(/^About 87% of the calls are dropped/);
+    expect((error as Error).message).toMatch(/^About 87% of the calls for "users" are dropped/);
     expect(called).toBe(false);
   });
 
