@@ -155,20 +155,21 @@ describe('the dashboard of the shop', () => {
     };
     expect(await press('Tab')).toBe('Skip to the content');
     await press('Enter');
-    expect(await page.evaluate('document.activeElement.id')).toBe('main');
+    await page.waitForFunction('document.activeElement.id === "main"');
     // The first link of the content.
     await press('Tab');
     await show('#/services/user-service');
     await page.locator('.instances .row').first().waitFor();
-    expect(await page.evaluate('document.activeElement.tagName')).toBe('H1');
+    await page.waitForFunction('document.activeElement.tagName === "H1"');
     let focused: string | null = '';
     for (let tabs = 0; focused !== 'Drain' && tabs < 20; tabs++) focused = await press('Tab');
     expect(focused).toBe('Drain');
     await press('Enter');
-    expect(await page.evaluate('document.activeElement.closest("dialog") !== null')).toBe(true);
+    await page.waitForFunction('document.activeElement.closest("dialog") !== null');
     expect(await seriousFindings()).toEqual([]);
-    expect(await press('Escape')).toBe('Drain');
-    expect(await page.getByRole('dialog').count()).toBe(0);
+    await press('Escape');
+    await page.waitForFunction('document.activeElement.textContent === "Drain"');
+    await page.getByRole('dialog').waitFor({ state: 'detached' });
   });
 
   it('shows a killed instance as unhealthy within 2 s of the registry knowing', async () => {
