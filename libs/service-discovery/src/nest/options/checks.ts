@@ -18,7 +18,7 @@ import {
   validateCommunicatorOptions,
 } from '../../communicator/index.js';
 import { type CronTimes, type HealthCheckOptions, resolveHealthCheckOptions } from '../../health/index.js';
-import { type AllowedHosts, type ServiceRegistration } from '../../model/index.js';
+import { type AllowedHosts } from '../../model/index.js';
 import { readListedServices, readMeshServices } from '../../registry/index.js';
 import {
   REDIS_SERVERS_OPTION_NAMES,
