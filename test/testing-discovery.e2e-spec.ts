@@ -96,7 +96,10 @@ describe('createTestingDiscovery()', () => {
     const users = discovery.fake('user-service', () => ADA, 2);
     const communicator = await communicatorOf(discovery);
     users.instances[0].slow('1h');
-    expect(await get(communicator)).toEqual(ADA);
+    // Which of the two takes the first call is random.
+    for (let call = 0; users.instances[0].requests.length === 0 && call < 2; call++) {
+      expect(await get(communicator)).toEqual(ADA);
+    }
     expect(users.instances[0].requests).toHaveLength(1);
   });
 
