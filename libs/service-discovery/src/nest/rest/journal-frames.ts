@@ -3,8 +3,8 @@ import { type JournalEntry } from '../../model/index.js';
 import { type Fleet, type Journal } from '../../observability/index.js';
 import { frameOf, type StreamReader } from './event-streams.js';
 
-/** Entries are serialised once for all readers. */
-const knownFrames = new WeakMap<JournalEntry, string>();
+/** The last frame, so that an entry is serialised once for readers that are up to date. Older frames would outgrow the journal's bound. */
+let last: { readonly entry: JournalEntry; readonly frame: string } | undefined;
 
 /** A reader that is further behind is cut off; it comes back with `Last-Event-ID`. */
 const LONGEST_BACKLOG = 1_000;
@@ -55,7 +55,6 @@ export async function* journalFrames(
 }
 
 function frameOfEntry(entry: JournalEntry): string {
-  let frame = knownFrames.get(entry);
-  if (frame === undefined) knownFrames.set(entry, (frame = frameOf(entry.type, entry, entry.id)));
-  return frame;
+  if (last?.entry !== entry) last = { entry, frame: frameOf(entry.type, entry, entry.id) };
+  return last.frame;
 }
