@@ -1,3 +1,4 @@
+import { words } from '../format.js';
 import { setQuery } from '../router.js';
 
 /** Filters of a list. What they are set to stands in the page's address. */
@@ -35,6 +36,19 @@ export function Choice({ name, label = name, value = '', values, textOf = (item)
         ))}
       </select>
     </label>
+  );
+}
+
+/** @param values the statuses that there may be */
+export function StatusChoice({ value, values }: Pick<ChoiceProps, 'value' | 'values'>) {
+  return (
+    <Choice
+      name="status"
+      label="Status"
+      value={value}
+      values={['failing', ...values]}
+      textOf={(status) => (status === 'failing' ? 'failing only' : words(status))}
+    />
   );
 }
 

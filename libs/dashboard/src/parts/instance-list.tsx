@@ -4,7 +4,7 @@ import { type Instance, type Service } from '../model.js';
 import { route, toInstance } from '../router.js';
 import { InstanceActions } from './actions.js';
 import { Ago, Chips, Empty, isFailing, Section, SEVERITY, StatusBadge, StatusIcon } from './basics.js';
-import { Choice, TextFilter } from './filters.js';
+import { StatusChoice, TextFilter } from './filters.js';
 import { isNarrow } from './narrow.js';
 import { VirtualList } from './virtual-list.js';
 
@@ -32,13 +32,7 @@ export function InstancesSection({ service, onChange }: InstancesProps) {
       {total > FILTERED_FROM && (
         <div class="filters" role="search" aria-label="Instances">
           <TextFilter label="Text" placeholder="Filter by id, version, zone or tag" value={query.q} />
-          <Choice
-            name="status"
-            label="Status"
-            value={query.status}
-            values={['failing', ...SEVERITY.filter((status) => status !== 'not_registered')]}
-            textOf={(status) => (status === 'failing' ? 'failing only' : words(status))}
-          />
+          <StatusChoice value={query.status} values={SEVERITY.filter((status) => status !== 'not_registered')} />
         </div>
       )}
       {shown.length === 0 ? (

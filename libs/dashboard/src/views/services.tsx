@@ -1,9 +1,9 @@
 import { useMemo } from 'preact/hooks';
-import { counted, words } from '../format.js';
+import { counted } from '../format.js';
 import { useTopology } from '../live.js';
 import { type ServiceNode } from '../model.js';
 import { Ago, Chips, Empty, Heading, isFailing, Loaded, SEVERITY, StatusBadge, StatusIcon } from '../parts/basics.js';
-import { Choice, distinct, TextFilter } from '../parts/filters.js';
+import { Choice, distinct, StatusChoice, TextFilter } from '../parts/filters.js';
 import { VirtualList } from '../parts/virtual-list.js';
 import { route, setQuery, toService } from '../router.js';
 import { isNarrow } from '../parts/narrow.js';
@@ -108,13 +108,7 @@ function Filters({
   return (
     <div class="filters" role="search" aria-label="Services">
       <TextFilter label="Name" placeholder="Filter by name" value={query.q} />
-      <Choice
-        name="status"
-        label="Status"
-        value={query.status}
-        values={['failing', ...SEVERITY]}
-        textOf={(status) => (status === 'failing' ? 'failing only' : words(status))}
-      />
+      <StatusChoice value={query.status} values={SEVERITY} />
       {FILTERS.map(({ name, valuesOf }) => {
         const values = distinct(nodes.flatMap(valuesOf));
         return values.length > 0 && <Choice key={name} name={name} value={query[name]} values={values} />;
