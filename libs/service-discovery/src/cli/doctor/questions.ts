@@ -116,7 +116,7 @@ export function leftBy(
   return view || last?.type !== how ? undefined : `${last.at}: ${last.text}`;
 }
 
-/** What an operator did last to an instance that is out of traffic, by whom and why; undefined where none is. */
+/** The last action of an operator on an instance that is out of traffic, with its author and reason; undefined where none is. */
 export function takenOut(evidence: Evidence): string | undefined {
   return mendStatus(evidence) && told(evidence, ['operator.acted']);
 }
