@@ -2,7 +2,7 @@ import { type Clock, type Timer } from '../common/index.js';
 import { CALL_COUNTS, type EventName } from '../model/index.js';
 import { type EventBus, type EventOf } from './event-bus.js';
 import { type InstanceCalls, InstanceFigures, type InstanceTotal, MAX_INSTANCES, noCalls } from './instance-figures.js';
-import { LATENCY_BUCKETS, latencyBucket, percentileOf, sumOf } from './latency-histogram.js';
+import { LATENCY_BUCKETS, latencyBucket, mergeInto, percentileOf, totalMsOf } from './latency-histogram.js';
 
 /** The length of a step of call figures. */
 export const STEP_MS = 10_000;
@@ -258,13 +258,12 @@ export class CallFigures {
 
   /** What all callers of a service asked of it in the last minute; undefined: no call is known. */
   demandOf(service: string): ServiceDemand | undefined {
-    const { seconds, sums } = this.sumUpLastMinute();
-    const ofService = sums.filter((sum) => sum.service === service);
-    if (ofService.length === 0) return undefined;
+    const { seconds, sums } = this.sumUpLastMinute(service);
+    if (sums.length === 0) return undefined;
     const total = noFigures();
-    for (const { figures } of ofService) addUp(figures, total);
+    for (const { figures } of sums) addUp(figures, total);
     return {
-      inFlight: sumOf(total.latencies) / 1_000 / seconds,
+      inFlight: totalMsOf(total.latencies) / 1_000 / seconds,
       callsPerSecond: total.calls / seconds,
       p99: percentilesOf(total.latencies).p99,
       queued: total.queued / LAST_MINUTE_STEPS,
@@ -308,17 +307,20 @@ export class CallFigures {
     return step <= now + LAST_MINUTE_STEPS && step > now - STEPS;
   }
 
-  private sumUpLastMinute(): { readonly seconds: number; readonly sums: EdgeSum[] } {
+  /** @param only the callee; left out: all of them */
+  private sumUpLastMinute(only?: string): { readonly seconds: number; readonly sums: EdgeSum[] } {
     this.endStep();
     const first = this.stepNow() - LAST_MINUTE_STEPS + 1;
     const sums = new Map<string, EdgeSum>();
     for (const [key, ring] of this.rings) {
+      if (only !== undefined && ring.service !== only) continue;
       const figures = noFigures();
       ring.sumUp(first, figures);
       sums.set(key, { caller: ring.caller, service: ring.service, figures });
     }
     const caller = this.caller();
     for (const [service, figures] of this.present) {
+      if (only !== undefined && service !== only) continue;
       const key = edgeKey(caller, service);
       const sum = sums.get(key) ?? { caller, service, figures: noFigures() };
       sums.set(key, sum);
@@ -414,10 +416,6 @@ export function noFigures(): StepFigures {
 function addUp(figures: StepFigures, into: StepFigures): void {
   for (const name of CALL_COUNTS) into[name] += figures[name];
   mergeInto(into.latencies, figures.latencies);
-}
-
-function mergeInto(into: Uint32Array, latencies: Uint32Array): void {
-  for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) into[bucket]! += latencies[bucket]!;
 }
 
 function percentilesOf(latencies: Uint32Array): Percentiles {

@@ -3,6 +3,7 @@ import {
   CALL_COUNTS,
   isJournalEntry,
   isProcessReport,
+  keyOf,
   type ProcessReport,
   REPORT_LIMITS,
   type ReportedCalls,
@@ -11,7 +12,7 @@ import {
 } from '../model/index.js';
 import { type ReportChannel, type ReportEntry } from '../store/index.js';
 import { type CallFigures, noFigures, type OwnStep, STEP_MS, type StepFigures } from './call-figures.js';
-import { addCalls, type InstanceCalls, instanceKey, MAX_INSTANCES } from './instance-figures.js';
+import { addCalls, type InstanceCalls, MAX_INSTANCES } from './instance-figures.js';
 import { type Journal, type JournalWriter } from './journal.js';
 
 /** Entries that wait to be reported; the oldest are dropped. */
@@ -123,7 +124,7 @@ export class Fleet {
   private noteInstances(calls: ReadonlyMap<string, OwnStep>): void {
     for (const [service, { instances }] of calls) {
       for (const [instanceId, figures] of instances) {
-        const key = instanceKey(service, instanceId);
+        const key = keyOf({ serviceName: service, instanceId });
         const known = this.instances.get(key);
         if (known) addCalls(known.figures, figures);
         else if (this.instances.size < MAX_INSTANCES) this.instances.set(key, { service, instanceId, figures });

@@ -1,4 +1,5 @@
-import { LATENCY_BUCKETS, percentileOf } from './latency-histogram.js';
+import { keyOf } from '../model/index.js';
+import { LATENCY_BUCKETS, mergeInto, percentileOf } from './latency-histogram.js';
 
 /** The length of a slot, in milliseconds. */
 const SLOT_MS = 300_000;
@@ -65,7 +66,7 @@ export class InstanceFigures {
   }
 
   private of(service: string, instanceId: string, slot: number): Kept | undefined {
-    const key = instanceKey(service, instanceId);
+    const key = keyOf({ serviceName: service, instanceId });
     let kept = this.kept.get(key);
     if (kept && kept.lastSlot >= slot) return kept;
     if (!kept) {
@@ -93,13 +94,8 @@ export function noCalls(): InstanceCalls {
 export function addCalls(to: InstanceCalls, { calls, errors, latencies }: InstanceCalls): InstanceCalls {
   to.calls += calls;
   to.errors += errors;
-  for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) to.latencies[bucket]! += latencies[bucket]!;
+  mergeInto(to.latencies, latencies);
   return to;
-}
-
-/** Names of services contain no line feed. */
-export function instanceKey(service: string, instanceId: string): string {
-  return `${service}\n${instanceId}`;
 }
 
 function slotOf(at: number): number {

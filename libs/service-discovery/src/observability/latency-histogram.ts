@@ -28,8 +28,13 @@ export function percentileOf(buckets: Uint32Array, share: number): number | null
   return Number(middleOf(bucket).toPrecision(3));
 }
 
+/** Adds the counts of one histogram to those of another. */
+export function mergeInto(into: Uint32Array, latencies: Uint32Array): void {
+  for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) into[bucket]! += latencies[bucket]!;
+}
+
 /** The sum of all latencies in milliseconds, each taken as the middle of its bucket. */
-export function sumOf(buckets: Uint32Array): number {
+export function totalMsOf(buckets: Uint32Array): number {
   return buckets.reduce((sum, count, bucket) => sum + count * middleOf(bucket), 0);
 }
 

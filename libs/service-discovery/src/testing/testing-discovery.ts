@@ -8,7 +8,7 @@ import {
   toMs,
   TransportError,
 } from '../common/index.js';
-import { isServiceName, type ServiceInstance, TIERS } from '../model/index.js';
+import { isServiceName, keyOf, type ServiceInstance, TIERS } from '../model/index.js';
 import {
   getServiceDiscoveryConfig,
   type ResolvedServiceDiscoveryOptions,
@@ -184,7 +184,7 @@ export class TestingDiscovery {
       const instanceId = `${name}-${number}`;
       const instance = putHealthy(this.store, { serviceName: name, instanceId, port: this.processes.size + 1 });
       const process = new FakeProcess(instance, this.received);
-      this.processes.set(idOf(instance), process);
+      this.processes.set(keyOf(instance), process);
       return process;
     };
     const others = Array.from({ length: instances - 1 }, (_, index) => index + 2);
@@ -206,7 +206,7 @@ export class TestingDiscovery {
       store: this.store,
       // A new one for each module, which closes it.
       transport: new FakeTransport(async (instance, request, caller) => {
-        const process = this.processes.get(idOf(instance));
+        const process = this.processes.get(keyOf(instance));
         const fake = this.fakes.get(instance.serviceName);
         const { serviceName: service } = instance;
         if (!process || !fake) throw new TransportError(`"${service}" has no fake here`, true, { service });
@@ -214,10 +214,6 @@ export class TestingDiscovery {
       }),
     };
   }
-}
-
-function idOf({ serviceName, instanceId }: ServiceInstance): string {
-  return `${serviceName}/${instanceId}`;
 }
 
 const WITHOUT_WAITS = { baseDelay: '1ms', maxDelay: '1ms' } as const;

@@ -61,7 +61,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Deregisters an instance, whether it is there or not',
     query: { generation: text('Only if this generation still holds the lease.') },
     answers: { 204: 'nothing' },
-    errors: { ...NOT_KNOWN },
+    errors: NOT_KNOWN,
   },
   setStatus: {
     route: 'PUT /services/:name/instances/:id/status',
@@ -144,7 +144,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'Renews many registrations',
     body: 'Heartbeats',
     answers: { 200: 'RenewedLeases' },
-    errors: { ...NOT_KNOWN },
+    errors: NOT_KNOWN,
   },
   report: {
     route: 'POST /reports',
@@ -251,7 +251,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     route: 'GET /sd/prometheus',
     summary: "The instances that speak HTTP, for Prometheus's HTTP service discovery",
     answers: { 200: 'ScrapeTargets' },
-    errors: { 503: 'REGISTRY_UNAVAILABLE' },
+    errors: NOT_KNOWN,
   },
   scrape: {
     route: 'GET /metrics',
