@@ -11,7 +11,7 @@ const rows = [
   ['communicator'],
   ['observability', 'client'],
   ['nest', 'kong'],
-  ['testing', 'cli'],
+  ['testing', 'cli', 'schematics'],
 ];
 const src = '^libs/service-discovery/src/';
 

@@ -34,6 +34,7 @@ const parts = [
     copies: [
       'libs/service-discovery/package.json',
       'libs/service-discovery/openapi.json',
+      'libs/service-discovery/schematics',
       'README.md',
       'LICENSE',
       'CHANGELOG.md',

@@ -3,8 +3,8 @@ import { join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
 import { buildPage } from './build-page.mjs';
 
-/** Entry points, by output file. `cli/main` is the command. */
-const ENTRIES = ['index', 'axios', 'core', 'dashboard', 'kong', 'testing', 'cli/main'];
+/** Entry points, by output file. `cli/main` is the command, `schematics/index` what `nest add` and `nest generate` run. */
+const ENTRIES = ['index', 'axios', 'core', 'dashboard', 'kong', 'testing', 'cli/main', 'schematics/index'];
 
 /**
  * Files that entry points share, by the folders that they come from, so that a class is one class however it is imported.

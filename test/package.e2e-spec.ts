@@ -174,6 +174,7 @@ describe('the built package', () => {
       expect.arrayContaining([
         ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'core.js', 'core.d.ts'],
         ...['cjs/package.json', 'cjs/core.js', 'cjs/core.d.ts'],
+        ...['schematics/collection.json', 'schematics/nest-add.json', 'cjs/schematics/index.js'],
       ]),
     );
     expect(paths.filter((path) => /\.spec\.|tsbuildinfo/.test(path))).toEqual([]);

@@ -1,0 +1,2 @@
+export { client } from './client.js';
+export { nestAdd } from './nest-add.js';
