@@ -8,6 +8,8 @@ export default {
   ...config,
   testMatch: ['<rootDir>/libs/**/*.{long,model}.spec.ts', '<rootDir>/test/**/*.{long,model}.e2e-spec.ts'],
   testPathIgnorePatterns: [],
+  // Hooks start clusters and install packages, on a machine that may be busy.
+  testTimeout: 300_000,
   // What measures rates gets a core of its own.
   maxWorkers: 2,
   globals: { modelRunsFactor: 10, needsLongTools: true },

@@ -79,7 +79,7 @@ it('calls over axios, health checks and the remote registry go on over a certifi
   );
   const app = await start({
     registryUrl: `https://127.0.0.1:${portOf(server)}`,
-    remote: { tls },
+    remote: { tls, requestTimeout: '1m' },
     transport: { type: 'axios', tls },
     heartbeatInterval: '100ms',
     logging: false,

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { systemClock } from '../../libs/service-discovery/src/common/index.js';
 
 const PAUSE_MS = 20;
-const LONGEST_MS = 15_000;
+/** Below the timeout of a test, so that the failure names what was waited for. */
+const LONGEST_MS = 50_000;
 
 /** Polls until the result is true, where there is no notification. */
 export async function pollUntil(what: string, holds: () => boolean | Promise<boolean>): Promise<void> {
