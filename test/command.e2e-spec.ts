@@ -155,6 +155,29 @@ describe('nest-service-discovery', () => {
     await run(['circuits', 'users', 'users-1', '--set', 'automatic']);
   });
 
+  it('moves the share of calls through a gateway, and shows both ways', async () => {
+    await register('legacy', 'legacy-1');
+    expect((await run(['share', 'legacy'])).out).toBe('All calls to legacy go directly\n');
+    await registry.changeSplit('legacy', () => ({ via: { url: 'http://kong:8000/users', share: 100 } }));
+    const { out } = await run(['share', 'legacy', '20%', '--reason', 'step 1']);
+    expect(out).toBe(
+      '20 % of the calls to legacy go through http://kong:8000/users, the others directly\n' +
+        'Undo: nest-service-discovery share legacy 100\n',
+    );
+    app.get(EventBus).emit('call.split', { service: 'legacy', part: 'via', ok: false, durationMs: 4 });
+    expect((await run(['share', 'legacy'])).out).toMatch(
+      /^WAY +ATTEMPTS +SHARE +ERRORS +P99\nvia +1 +100.0 % +100.0 % +/m,
+    );
+    const { out: json } = await run(['share', 'legacy', '--json']);
+    expect(JSON.parse(json)).toMatchObject({ via: { share: 20 }, parts: [{ part: 'via', attempts: 1, errors: 1 }] });
+    for (const wrong of ['101', '-1', '', 'half']) {
+      expect(await run(['share', 'legacy', '--', wrong])).toMatchObject({
+        code: 2,
+        out: expect.stringMatching(/0 to 100/) as unknown,
+      });
+    }
+  });
+
   it('prints events until it is ended', async () => {
     const watching = run(['watch', '--json'], { until: '"instance_id":"users-1"' });
     // Again and again, since the stream may open after the first one.

@@ -1,6 +1,12 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { toInstance } from '../libs/service-discovery/src/model/index.js';
-import { CallFigures, EventBus, Fleet, Journal } from '../libs/service-discovery/src/observability/index.js';
+import {
+  CallFigures,
+  EventBus,
+  Fleet,
+  Journal,
+  SplitFigures,
+} from '../libs/service-discovery/src/observability/index.js';
 import {
   RedisRegistryStore,
   RemoteRegistryStore,
@@ -11,6 +17,7 @@ import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { RedisServer } from './support/redis-server.js';
 import { type RestApp, startRestApp } from './support/rest-app.js';
 
+const SPLIT = { via: { url: 'http://kong:8000', share: 50 } };
 const START = Date.parse('2026-01-01T00:00:00Z');
 
 /** The journal and the call figures of one process, on the test's clock; its channel is real. */
@@ -18,6 +25,7 @@ class Member {
   readonly bus: EventBus;
   readonly journal: Journal;
   readonly figures: CallFigures;
+  readonly splits: SplitFigures;
   readonly fleet: Fleet;
   sent = 0;
 
@@ -35,7 +43,8 @@ class Member {
       sendReport: (...args) => store.sendReport(...args).finally(() => this.sent++),
       ...(store.readReports && { readReports: () => store.readReports!() }),
     };
-    const deps = { journal: this.journal, figures: this.figures, clock, random: () => 1 };
+    this.splits = new SplitFigures(this.bus, () => SPLIT);
+    const deps = { journal: this.journal, figures: this.figures, splits: this.splits, clock, random: () => 1 };
     this.fleet = new Fleet({ ...deps, channel, reports, writer });
   }
 
@@ -147,6 +156,25 @@ describe('over Redis', () => {
     expect(Buffer.byteLength(record!)).toBeLessThan(1_000);
     await orders.fleet.catchUp();
     expect(orders.figures.instancesOf('users')[0]).toMatchObject({ instanceId: 'users-0', calls: 2 });
+  });
+
+  it('any process shows how attempts of all end at the parts of a split', async () => {
+    const [orders, web, late] = [member('orders'), member('web'), member('late')];
+    for (const one of [orders, web]) {
+      one.bus.emit('call.split', { service: 'users', part: 'via', ok: false, durationMs: 12 });
+      one.bus.emit('call.split', { service: 'users', part: 'direct', ok: true, durationMs: 1 });
+      one.calls('users', 2, 12);
+    }
+    clock.advance(10_000);
+    clock.advance(1_000);
+    while ([orders, web].some(({ sent }) => sent === 0)) await new Promise((resolve) => setImmediate(resolve));
+    for (const one of [orders, late]) {
+      await one.fleet.catchUp();
+      expect(one.splits.of('users')).toMatchObject([
+        { part: 'via', attempts: 2, errors: 2, p99: expect.closeTo(12, -0.5) as unknown },
+        { part: 'direct', attempts: 2, errors: 0 },
+      ]);
+    }
   });
 
   it('a change of the registry that all processes see is one entry', async () => {

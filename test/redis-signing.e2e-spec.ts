@@ -1,12 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemClock } from '../libs/service-discovery/src/common/index.js';
+import { type ServiceSplit } from '../libs/service-discovery/src/model/index.js';
 import {
   type RedisRegistryStore,
   type RedisRegistryStoreOptions,
   type RedisTrouble,
 } from '../libs/service-discovery/src/store/index.js';
-import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
+import { type ChangeRecorder, ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { ClockedRedis } from './support/clocked-redis.js';
 import { pollUntil } from './support/poll.js';
 import { RedisAttacker } from './support/redis-attacker.js';
@@ -19,6 +20,9 @@ const [MINUTE_MS, HOUR_MS] = [60_000, 3_600_000];
 const redis = new RedisSetting();
 beforeEach(() => redis.startServer());
 afterEach(() => redis.end());
+
+const splitOf = (share: number): ServiceSplit => ({ via: { url: 'http://kong:8000', share } });
+const shareIn = (recorder: ChangeRecorder): number | undefined => recorder.snapshot.splits.get('users')?.via?.share;
 
 const attacker = (): RedisAttacker => new RedisAttacker(redis.server.client(), 'users');
 
@@ -45,6 +49,48 @@ describe('a process with public keys alone', () => {
       ),
     });
     expect(await reader.recover(instanceOf('a'), TTL_MS, lease.generation)).toBeNull();
+    await expect(reader.setSplit('users', splitOf(5), undefined)).rejects.toMatchObject({
+      code: 'INVALID_CONFIGURATION',
+    });
+    expect(await owner.setSplit('users', splitOf(5), undefined)).toBe(true);
+    await recorder.until('the split', () => shareIn(recorder) === 5);
+  });
+});
+
+describe('a split of calls', () => {
+  it('is used only if it is signed, for its service, and newer than what was seen', async () => {
+    const troubles: RedisTrouble[] = [];
+    const owner = redis.openStore(SIGNED);
+    const recorder = await redis.watching(redis.openStore(SIGNED, { onTrouble: (trouble) => troubles.push(trouble) }));
+    const unsigned = redis.openStore({});
+    expect(await owner.setSplit('users', splitOf(10), undefined)).toBe(true);
+    const [first] = [await attacker().readSplit()];
+    expect(await owner.setSplit('users', splitOf(20), splitOf(10))).toBe(true);
+    await recorder.until('the split', () => shareIn(recorder) === 20);
+
+    expect(await unsigned.setSplit('users', splitOf(90), splitOf(20))).toBe(true);
+    const steal = new RedisAttacker(redis.server.client(), 'orders');
+    await steal.announceSplit(first);
+    await attacker().announceSplit({ ...first, text: JSON.stringify(splitOf(99)) });
+    await attacker().announceSplit(first);
+    // A forged split does not keep a genuine one from being set.
+    expect(await owner.setSplit('users', splitOf(30), splitOf(20))).toBe(true);
+    await recorder.until('the next split', () => shareIn(recorder) === 30);
+    expect(troubles.map(({ kind, serviceName }) => [kind, serviceName])).toEqual([
+      ['unsigned_record', 'users'],
+      ['forged_record', 'orders'],
+      ['forged_record', 'users'],
+      ['replayed_record', 'users'],
+    ]);
+    expect(recorder.snapshot.splits.get('orders')).toBeUndefined();
+    expect(recorder.changes.filter(({ type }) => type === 'split')).toHaveLength(3);
+
+    const late = await redis.watching(redis.openStore(SIGNED));
+    expect(shareIn(late)).toBe(30);
+    const another = await redis.watching(redis.openStore({ signing: { key: ANOTHER } }));
+    expect(shareIn(another)).toBeUndefined();
+    const lenient = await redis.watching(redis.openStore({ signing: { key: ANOTHER, required: false } }));
+    expect(shareIn(lenient)).toBe(30);
   });
 });
 

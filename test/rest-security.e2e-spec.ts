@@ -17,6 +17,8 @@ const RESTRICTED: readonly (readonly [method: string, path: string, json?: objec
   ['DELETE', INSTANCE],
   ['PUT', '/circuit-breakers/user-service', { state: 'isolated' }],
   ['PUT', '/circuit-breakers/user-service/instances/i', { state: 'isolated' }],
+  ['PUT', '/services/user-service/split', { split: {} }],
+  ['PUT', '/services/user-service/share', { share: 5 }],
   ['GET', '/watch'],
   ['GET', '/events'],
   ['GET', '/journal'],

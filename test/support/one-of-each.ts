@@ -21,6 +21,7 @@ export function countOneOfEach(bus: EventSink): void {
   bus.emit('call.hedged', { service, attempt: 2, afterMs: 1 });
   bus.emit('call.failed_over', { service, from: 'a', to: 'b', reason: '' });
   bus.emit('call.answered_stale', { service, ageMs: 1, reason: '' });
+  bus.emit('call.split', { service, part: 'via', ok: true, durationMs: 1 });
   bus.emit('call.completed', { service, ok: true, attempts: 1, durationMs: 1 });
   bus.emit('call.completed', { service, ok: false, code: 'DEADLINE_EXCEEDED', attempts: 1, durationMs: 1 });
 }

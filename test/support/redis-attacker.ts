@@ -1,7 +1,8 @@
 import { type Redis } from 'ioredis';
 import { KeySpace, type ServiceKeys } from '../../libs/service-discovery/src/store/redis/keys.js';
 import { callAll } from '../../libs/service-discovery/src/store/redis/lua-call.js';
-import { put } from '../../libs/service-discovery/src/store/redis/lua-scripts.js';
+import { put, setSplit } from '../../libs/service-discovery/src/store/redis/lua-scripts.js';
+import { type StoredSplit } from '../../libs/service-discovery/src/store/redis/split-signatures.js';
 
 /** What Redis holds of one instance. */
 export interface Loot {
@@ -45,6 +46,17 @@ export class RedisAttacker {
   async register(instanceId: string, record: string): Promise<void> {
     const call = put(this.keys, 256, instanceId, record, '60000', 'heartbeat', '');
     await callAll(this.redis, [{ ...call, load: true }]);
+  }
+
+  async readSplit(): Promise<StoredSplit> {
+    const [text, signature] = await this.redis.hmget(this.keys.meta, 'split', 'splitSignature');
+    return { text: String(text), signature: String(signature) };
+  }
+
+  /** Sets a split with the script of the library, which publishes the change. */
+  async announceSplit({ text, signature }: StoredSplit): Promise<void> {
+    const known = (await this.redis.hget(this.keys.meta, 'split')) ?? '';
+    await callAll(this.redis, [{ ...setSplit(this.keys, text, signature, known, 256), load: true }]);
   }
 
   /** Publishes the removal of an instance that is still there. */

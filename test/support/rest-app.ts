@@ -19,6 +19,7 @@ import {
 import { HostPolicy } from '../../libs/service-discovery/src/model/index.js';
 import {
   CallFigures,
+  SplitFigures,
   DiscoveryMetrics,
   EventBus,
   Fleet,
@@ -152,6 +153,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
   const writer = { process: 'host:1', service: () => PROCESS_SERVICE, tag: 'a' };
   const journal = new Journal(bus, writer, {}, clock);
   const figures = new CallFigures(bus, writer.service, clock);
+  const splits = new SplitFigures(bus, (service) => registry.splitOf(service));
 
   @Module({
     controllers: [...restControllers(options.api), ...(options.controllers ?? [])],
@@ -169,7 +171,8 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: DiscoveryMetrics, useValue: metrics },
       { provide: Journal, useValue: journal },
       { provide: CallFigures, useValue: figures },
-      { provide: Fleet, useValue: new Fleet({ journal, figures, reports: true, writer, clock, random }) },
+      { provide: SplitFigures, useValue: splits },
+      { provide: Fleet, useValue: new Fleet({ journal, figures, splits, reports: true, writer, clock, random }) },
       { provide: JOURNAL_WRITER, useValue: writer },
       { provide: HealthAggregator, useValue: new HealthAggregator(registry, { clock }) },
       { provide: ResiliencePolicies, useValue: new ResiliencePolicies({ events: bus, clock, random }) },

@@ -7,6 +7,7 @@ export {
   type Refusal,
   type SelectionCriteria,
 } from './load-balancer.js';
+export { GatewaySplit } from './gateway-split.js';
 export { CRITERIA_NAMES, findCriteriaProblems, tagsOf } from './selection/criteria.js';
 export { describeUnavailable } from './selection/explain-selection.js';
 export {

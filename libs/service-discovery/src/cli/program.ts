@@ -18,6 +18,7 @@ import { missingPackage } from './missing-package.js';
 import { setCircuit, setStatus } from './operate.js';
 import { Output } from './output.js';
 import { type RegistryFlags } from './registry.js';
+import { setShare, showSplit } from './split.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:3000';
 
@@ -171,6 +172,19 @@ export function makeProgram(world: CommandWorld): Command {
     );
 
   program
+    .command('share')
+    .description('Shows how the calls to a service are split, or sets the share that goes through its gateway')
+    .argument('<service>')
+    .argument('[percent]', 'of the calls that go through the gateway, 0 to 100; the others go directly', readPercent)
+    .option('--reason <text>', 'why, for those who read the journal')
+    .addHelpText('after', '\nThe address of the gateway stands in the option services: { name, via }.')
+    .action((service: string, share: number | undefined, { reason }: { reason?: string }, command: Command) =>
+      ask(command, (registry, out) =>
+        share === undefined ? showSplit(registry, out, service) : setShare(registry, out, service, share, reason),
+      ),
+    );
+
+  program
     .command('registry')
     .description('Runs a registry, with which services register, and which checks their health')
     .option('--port <number>', 'the port to listen on; 0 takes any free one', readPort, 3_000)
@@ -244,6 +258,12 @@ function readPort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
   throw new InvalidArgumentError('expected a number from 0 to 65535');
+}
+
+function readPercent(text: string): number {
+  const share = Number(text.replace(/%$/, ''));
+  if (text !== '' && share >= 0 && share <= 100) return share;
+  throw new InvalidArgumentError('expected per cent: a number from 0 to 100');
 }
 
 /** Nest is a peer dependency, so it may be missing. */

@@ -7,6 +7,7 @@ import {
   type LeaseKind,
   type OperatorStatus,
   type ServiceDiscoveryEvent,
+  type SplitPart,
 } from '../model/index.js';
 import { type InstanceBody } from '../store/index.js';
 
@@ -277,4 +278,25 @@ export interface ExplainedInstanceView {
   readonly pool_share?: number;
   /** Left out: it has no circuit yet. */
   readonly circuit?: { readonly state: CircuitState };
+}
+
+/** How the calls to a service are split, for all callers. */
+export interface SplitView {
+  readonly service_name: string;
+  /** The gateway that a share of the calls goes through, in per cent; null: none. */
+  readonly via: { readonly url: string; readonly share: number } | null;
+  /** Attempts since the split was last changed: of the process that is asked, and of those that report to it. */
+  readonly parts: readonly SplitPartView[];
+}
+
+/** What attempts at one part of a split came to. */
+export interface SplitPartView {
+  readonly part: SplitPart;
+  readonly attempts: number;
+  /** Of all attempts: 0 to 1. */
+  readonly share: number;
+  readonly errors: number;
+  /** 0 to 1. */
+  readonly error_rate: number;
+  readonly p99_ms: number | null;
 }

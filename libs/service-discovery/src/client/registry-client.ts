@@ -24,6 +24,7 @@ import {
   type RegisteredView,
   type ServiceListView,
   type ServiceView,
+  type SplitView,
   type StatusView,
 } from './answers.js';
 
@@ -157,6 +158,19 @@ export class RegistryClient {
   forceCircuit(service: string, instanceId: string | undefined, state: CircuitCommand): Promise<CircuitCommandView> {
     const target = instanceId === undefined ? encodeURIComponent(service) : keyPath(service, instanceId);
     return this.send('PUT', `/circuit-breakers/${target}`, { state });
+  }
+
+  /** How the calls to a service are split, and how attempts at the parts end. */
+  split(service: string): Promise<SplitView> {
+    return this.get(`/services/${encodeURIComponent(service)}/split`);
+  }
+
+  /**
+   * Sets the share of the calls to a service that goes through its gateway, for all callers.
+   * @param share per cent: 0 to 100
+   */
+  setShare(service: string, share: number, note: { reason?: string; by?: string } = {}): Promise<SplitView> {
+    return this.send('PUT', `/services/${encodeURIComponent(service)}/share`, { share, ...note });
   }
 
   /** What happens in the process that is asked, from now on until the signal aborts. */

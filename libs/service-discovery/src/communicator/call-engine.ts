@@ -175,7 +175,8 @@ export class CallEngine {
 
   /** Whether a call has to wait for the first registration of the service. */
   awaitsFirst(service: string, { waitForFirstMs }: CallSettings): boolean {
-    return this.firstRegistrations?.mayCome(service) === true && waitForFirstMs > 0;
+    if (waitForFirstMs === 0 || this.firstRegistrations?.mayCome(service) !== true) return false;
+    return !this.registry.snapshot.splits.get(service)?.via?.share;
   }
 
   /**
@@ -204,7 +205,7 @@ export class CallEngine {
     // Which instances are served also depends on the age of the snapshot, which changes without a notification.
     const delta = known.channel.update(this.registry.servedInstances(service));
     if (delta) for (const instance of delta.left) this.untold.add(instance);
-    if (known.channel.instances.length === 0) assertHttp(known.channel);
+    if (known.channel.destinations.length === 0) assertHttp(known.channel);
     const pipeline = this.pipelineOf(known, settings);
     const { view, outermost } = pipeline;
     let span = this.carry(service, request, prepared, waitedMs);
@@ -304,11 +305,12 @@ export class CallEngine {
   /** @throws ServiceDiscoveryError `SERVICE_NOT_FOUND`, `INSTANCE_NOT_FOUND`, `UNSUPPORTED_PROTOCOL` */
   forceCircuit(service: string, instanceId: string | undefined, command: CircuitCommand, settings: CallSettings): void {
     const instances = this.registry.getInstances(service);
-    if (instances.length === 0) {
-      throw new ServiceNotFoundError(service, {}, this.callDeps.nearNames.suggest(service));
-    }
     const known = this.knownService(service);
     const { channel } = known;
+    const gateway = channel.gatewaySplit?.gateway;
+    if (instances.length === 0 && !gateway) {
+      throw new ServiceNotFoundError(service, {}, this.callDeps.nearNames.suggest(service));
+    }
     channel.update(steadyList(instances));
     if (instanceId === undefined) {
       const options = settings.serviceCircuitBreaker ?? CIRCUIT_BREAKER_OPTIONS.resolve();
@@ -318,7 +320,7 @@ export class CallEngine {
       known.pipelines = new WeakMap();
       return;
     }
-    const instance = instances.find((known) => known.instanceId === instanceId);
+    const instance = [...instances, ...(gateway ? [gateway] : [])].find((one) => one.instanceId === instanceId);
     if (!instance) {
       const message = `No instance "${instanceId}" of "${service}" is registered`;
       throw new ServiceDiscoveryError('INSTANCE_NOT_FOUND', message, { service, instanceId });
@@ -354,8 +356,10 @@ export class CallEngine {
       }),
       pipelines: new WeakMap(),
     };
+    const split = this.registry.snapshot.splits.get(service);
+    known.channel.follow(split);
     // Unregistered names are not cached: callers may use any number of them.
-    if (this.registry.getInstances(service).length > 0) this.services.set(service, known);
+    if (split || this.registry.getInstances(service).length > 0) this.services.set(service, known);
     return known;
   }
 
@@ -369,19 +373,22 @@ export class CallEngine {
   }
 
   private reconcile(snapshot: RegistrySnapshot, change: Change | null): void {
-    const { services } = snapshot;
+    const { services, splits } = snapshot;
     this.firstRegistrations?.note(snapshot, change);
     if (this.firstRegistrations?.isOver) this.firstRegistrations = undefined;
     const deltas: InstanceDelta[] = [];
     if (this.untold.size > 0) deltas.push({ joined: NO_INSTANCES, left: [...this.untold] });
     this.untold.clear();
     for (const service of this.affectedBy(change)) {
-      const delta = this.services.get(service)?.channel.update(steadyList(services.get(service) ?? NO_INSTANCES));
+      const channel = this.services.get(service)?.channel;
+      const delta = channel?.update(steadyList(services.get(service) ?? NO_INSTANCES));
       if (delta) deltas.push(delta);
+      const moved = channel?.follow(splits.get(service));
+      if (moved) deltas.push(moved);
     }
     if (deltas.length === 0) return;
     const instances = [...this.services.values()]
-      .flatMap(({ channel }) => channel.instances)
+      .flatMap(({ channel }) => channel.destinations)
       .filter((one) => !isDraining(one));
     const joined = deltas.flatMap((delta) => delta.joined);
     const left = deltas.flatMap((delta) => delta.left);
@@ -395,6 +402,8 @@ export class CallEngine {
         return [change.instance.serviceName];
       case 'remove':
         return [change.key.serviceName];
+      case 'split':
+        return [change.serviceName];
       case 'renewed':
       case 'hold':
         // Renewals are by far the most frequent changes and do not affect calls.

@@ -1,4 +1,5 @@
 import { type InstanceKey, type ServiceInstance } from './instance.js';
+import { type ServiceSplit } from './split.js';
 
 /** Why a registration ended: its process or an operator removed it, or its lease ran out. */
 export type RemovalReason = 'deregistered' | 'expired';
@@ -25,6 +26,7 @@ export interface ExpiryHold {
  *   holds the current values under the keys, if the store has them at hand: readers may share them instead of making
  *   copies.
  * - `hold`: expiry of a service is held, or its figures changed; null: expiry resumes.
+ * - `split`: how the calls to a service are split has changed.
  */
 export type Change =
   | {
@@ -33,6 +35,8 @@ export type Change =
       readonly instances: readonly ServiceInstance[];
       /** By service name; absent: no service's expiry is held. */
       readonly holds?: ReadonlyMap<string, ExpiryHold>;
+      /** By service name; absent: no service's calls are split. */
+      readonly splits?: ReadonlyMap<string, ServiceSplit>;
     }
   | { readonly type: 'put'; readonly revision: number; readonly instance: ServiceInstance }
   | {
@@ -54,7 +58,8 @@ export type Change =
       readonly revision: number;
       readonly serviceName: string;
       readonly hold: ExpiryHold | null;
-    };
+    }
+  | { readonly type: 'split'; readonly revision: number; readonly serviceName: string; readonly split: ServiceSplit };
 
 /** What a watcher subscribes to. */
 export interface WatchScope {
@@ -70,7 +75,8 @@ export function changeWithin(change: Change, concerns: (serviceName: string) => 
     case 'reset': {
       const instances = change.instances.filter(({ serviceName }) => concerns(serviceName));
       const holds = change.holds && new Map([...change.holds].filter(([name]) => concerns(name)));
-      return { ...change, instances, holds };
+      const splits = change.splits && new Map([...change.splits].filter(([name]) => concerns(name)));
+      return { ...change, instances, holds, splits };
     }
     case 'put':
       return concerns(change.instance.serviceName) ? change : null;
@@ -82,6 +88,7 @@ export function changeWithin(change: Change, concerns: (serviceName: string) => 
       return keys.length > 0 ? { ...change, keys, instances: change.instances?.filter(isWithin) } : null;
     }
     case 'hold':
+    case 'split':
       return concerns(change.serviceName) ? change : null;
   }
 }

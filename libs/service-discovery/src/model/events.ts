@@ -1,6 +1,7 @@
 import { type TlsEvents } from '../common/index.js';
 import { type RemovalReason } from './change.js';
 import { type HealthDetail, type InstanceKey, type InstanceStatus, type ServiceInstance } from './instance.js';
+import { type SplitPart } from './split.js';
 
 /** State of a circuit: `half_open` lets single probes through; `isolated` was opened by an operator and stays so until released. */
 export type CircuitState = 'closed' | 'open' | 'half_open' | 'isolated';
@@ -198,7 +199,7 @@ export interface ServiceDiscoveryEvents extends TlsEvents {
   'operator.acted': {
     service: string;
     instanceId?: string;
-    action: 'set_status' | 'force_circuit';
+    action: 'set_status' | 'force_circuit' | 'set_share';
     to: string;
     by: string;
     reason?: string;
@@ -236,6 +237,11 @@ export interface ServiceDiscoveryEvents extends TlsEvents {
   'call.passed_over': { service: string; instanceId: string; reason: string };
   /** An instance was picked for an attempt. `failOpen` if it is unhealthy and no other one can take the call. */
   'call.picked': { service: string; instanceId: string; strategy: string; attempt: number; failOpen?: boolean };
+  /**
+   * An attempt of a service whose calls are split ended at this part. `ok` is false where the attempt counts as a failure; retries
+   * may have made the call succeed all the same.
+   */
+  'call.split': { service: string; part: SplitPart; ok: boolean; durationMs: number };
   /**
    * A call or an attempt was refused locally, before it was sent. `code` is that of its error, `stage` what refused it:
    * `rate_limit`, `throttling`, `bulkhead`, `adaptive_concurrency`, `service_circuit_breaker`; or, for all eligible

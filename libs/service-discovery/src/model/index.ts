@@ -23,3 +23,4 @@ export * from './protocol.js';
 export * from './registration.js';
 export { type ServiceName, type ServiceNames } from './service-names.js';
 export * from './snapshot.js';
+export * from './split.js';

@@ -45,6 +45,18 @@ export interface ReportedCalls {
   readonly queued?: number;
   /** Numbers of buckets, each followed by how many calls were in it; see docs/observability.md. */
   readonly latencies: readonly number[];
+  /** Attempts at the parts of its split, since the last report. */
+  readonly parts?: readonly ReportedPart[];
+}
+
+/** Attempts at one part of a split. */
+export interface ReportedPart {
+  /** A `SplitPart`; readers leave out others. */
+  readonly part: string;
+  readonly attempts: number;
+  readonly errors: number;
+  /** As those of calls. */
+  readonly latencies: readonly number[];
 }
 
 /** Bounds of a report. */
@@ -55,6 +67,7 @@ export const REPORT_LIMITS = {
   entries: 50,
   entryBytes: 4_096,
   buckets: 82,
+  parts: 8,
 } as const;
 
 /** What is counted of the calls of a step. */
@@ -123,13 +136,27 @@ function isInstanceId(value: unknown): boolean {
 
 function isCalls(value: unknown): value is ReportedCalls & Readonly<Record<string, unknown>> {
   if (!isPlainObject(value)) return false;
-  const { service_name: service, latencies } = value;
+  const { service_name: service, latencies, parts = [] } = value;
   return (
     isServiceName(service) &&
     CALL_COUNTS.every((name) => value[name] === undefined || isCount(value[name])) &&
-    isListUpTo(latencies, 2 * REPORT_LIMITS.buckets) &&
-    latencies.length % 2 === 0 &&
-    latencies.every((given, index) => isCount(given) && (index % 2 === 1 || given < REPORT_LIMITS.buckets))
+    areLatencies(latencies) &&
+    isListUpTo(parts, REPORT_LIMITS.parts) &&
+    parts.every(isPart)
+  );
+}
+
+function isPart(value: unknown): boolean {
+  if (!isPlainObject(value)) return false;
+  const { part, attempts, errors, latencies } = value;
+  return isTextUpTo(part, 16) && isCount(attempts) && isCount(errors) && areLatencies(latencies);
+}
+
+function areLatencies(value: unknown): boolean {
+  return (
+    isListUpTo(value, 2 * REPORT_LIMITS.buckets) &&
+    value.length % 2 === 0 &&
+    value.every((given, index) => isCount(given) && (index % 2 === 1 || given < REPORT_LIMITS.buckets))
   );
 }
 

@@ -2,6 +2,7 @@ import { type Change, type ExpiryHold } from './change.js';
 import { changeInstance, keyOf, type InstanceKey, type ServiceInstance } from './instance.js';
 import { placeOf, withHeartbeats, withInstance, withoutInstance } from './instance-list.js';
 import { ServiceMap } from './service-map.js';
+import { type ServiceSplit } from './split.js';
 
 /** A reader's view of the registry at one moment. Immutable; every change creates a new one. */
 export interface RegistrySnapshot {
@@ -21,6 +22,8 @@ export interface RegistrySnapshot {
   readonly services: ReadonlyMap<string, readonly ServiceInstance[]>;
   /** Services whose expiry is held, by name. */
   readonly expiryHolds: ReadonlyMap<string, ExpiryHold>;
+  /** How the calls to services are split, by name. */
+  readonly splits: ReadonlyMap<string, ServiceSplit>;
 }
 
 export const EMPTY_SNAPSHOT: RegistrySnapshot = {
@@ -30,6 +33,7 @@ export const EMPTY_SNAPSHOT: RegistrySnapshot = {
   asOf: 0,
   services: ServiceMap.EMPTY,
   expiryHolds: new Map(),
+  splits: new Map(),
 };
 
 /** Looks an instance up by its key. */
@@ -44,14 +48,16 @@ export function findInstance(
 /** The snapshot after a change; lists of unaffected services keep their identity. */
 export function applyChange(snapshot: RegistrySnapshot, change: Change, now: number): RegistrySnapshot {
   const services = ServiceMap.of(snapshot.services);
-  const { expiryHolds, scope, writeRefusal } = snapshot;
-  const base = { revision: change.revision, ready: true, connected: true, asOf: now, writeRefusal, expiryHolds, scope };
+  const { expiryHolds, splits, scope, writeRefusal } = snapshot;
+  const { revision } = change;
+  const base = { revision, ready: true, connected: true, asOf: now, writeRefusal, expiryHolds, splits, scope };
   switch (change.type) {
     case 'reset':
       return {
         ...base,
         services: regroup(services, change.instances),
         expiryHolds: change.holds ?? EMPTY_SNAPSHOT.expiryHolds,
+        splits: change.splits ?? EMPTY_SNAPSHOT.splits,
       };
     case 'put': {
       const { serviceName } = change.instance;
@@ -70,6 +76,8 @@ export function applyChange(snapshot: RegistrySnapshot, change: Change, now: num
       return { ...base, services: withRenewals(services, change) };
     case 'hold':
       return { ...base, services, expiryHolds: withHold(expiryHolds, change) };
+    case 'split':
+      return { ...base, services, splits: new Map([...splits, [change.serviceName, change.split]]) };
   }
 }
 

@@ -52,6 +52,7 @@ export {
   ServiceDiscoveryCallsController,
   ServiceDiscoveryController,
   ServiceDiscoveryFeedController,
+  ServiceDiscoverySplitsController,
   ServiceDiscoveryInsightController,
   ShowInSwagger,
 } from './rest/index.js';

@@ -29,8 +29,9 @@ import {
   Journal,
   type JournalWriter,
   OpenTelemetryTracer,
+  SplitFigures,
 } from '../observability/index.js';
-import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../registry/index.js';
+import { ListedGateways, ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../registry/index.js';
 import {
   MemoryRegistryStore,
   RedisRegistryStore,
@@ -102,6 +103,11 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     useFactory: createListedInstances,
   },
   {
+    provide: ListedGateways,
+    inject: [OPTIONS_IN_FORCE, ServiceRegistry, ListedTimers],
+    useFactory: createListedGateways,
+  },
+  {
     provide: DiscoveryMetrics,
     inject: [OPTIONS_IN_FORCE, EventBus, ServiceRegistry, ServiceCommunicator, CLOCK],
     useFactory: createMetrics,
@@ -113,9 +119,10 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     inject: [EventBus, JOURNAL_WRITER, ServiceCommunicator, CLOCK],
     useFactory: createCallFigures,
   },
+  { provide: SplitFigures, inject: [EventBus, ServiceRegistry], useFactory: createSplitFigures },
   {
     provide: Fleet,
-    inject: [OPTIONS_IN_FORCE, REGISTRY_STORE, Journal, CallFigures, JOURNAL_WRITER, CLOCK, RANDOM],
+    inject: [OPTIONS_IN_FORCE, REGISTRY_STORE, Journal, CallFigures, SplitFigures, JOURNAL_WRITER, CLOCK, RANDOM],
     useFactory: createFleet,
   },
   { provide: HOST_POLICY, inject: [OPTIONS_IN_FORCE], useFactory: createHostPolicy },
@@ -181,6 +188,7 @@ export const CORE_EXPORTS = [
   DiscoveryMetrics,
   Journal,
   CallFigures,
+  SplitFigures,
   Fleet,
   JOURNAL_WRITER,
   ServiceCommunicator,
@@ -296,6 +304,16 @@ function createListedInstances(
   });
 }
 
+function createListedGateways({ gateways }: Options, registry: ServiceRegistry, timers: ListedTimers): ListedGateways {
+  const logger = new Logger(LOG_CONTEXT);
+  return new ListedGateways(gateways, {
+    registry,
+    clock: timers.clockFor('heartbeats'),
+    refused: (service, error) =>
+      logger.warn(`The registry refuses the gateway of ${service} of the option services: ${messageOf(error)}`),
+  });
+}
+
 function createMetrics(
   { metrics }: Options,
   bus: EventBus,
@@ -330,26 +348,37 @@ function createCallFigures(
   return new CallFigures(bus, () => writer.service() ?? writer.process, clock, queued);
 }
 
+function createSplitFigures(bus: EventBus, registry: ServiceRegistry): SplitFigures {
+  return new SplitFigures(bus, (service) => registry.splitOf(service));
+}
+
 function createFleet(
   { report: reports }: Options,
   store: RegistryStore,
   journal: Journal,
   figures: CallFigures,
+  splits: SplitFigures,
   writer: JournalWriter,
   clock: Clock,
   random: Random,
 ): Fleet {
   const isChannel = store instanceof RedisRegistryStore || store instanceof RemoteRegistryStore;
-  return new Fleet({ journal, figures, channel: isChannel ? store : undefined, reports, writer, clock, random });
+  return new Fleet({
+    journal,
+    figures,
+    splits,
+    channel: isChannel ? store : undefined,
+    reports,
+    writer,
+    clock,
+    random,
+  });
 }
 
-/** The targets of `services` are the operator's word, too. */
-function createHostPolicy({ allowedHosts, services }: Options): HostPolicy {
-  return new HostPolicy(
-    allowedHosts,
-    'allowedHosts',
-    services.map(({ host }) => host),
-  );
+/** The targets and gateways of `services` are the operator's word, too. */
+function createHostPolicy({ allowedHosts, services, gateways }: Options): HostPolicy {
+  const listed = [...services.map(({ host }) => host), ...gateways.map(({ url }) => new URL(url).hostname)];
+  return new HostPolicy(allowedHosts, 'allowedHosts', listed);
 }
 
 function createTransport(

@@ -217,7 +217,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'operator.acted': {
       const { service, instanceId, action, to, by, reason } = event;
       const place = placeOf(service, instanceId);
-      const what = action === 'set_status' ? `set ${place} to ${to}` : `set the circuit of ${place} to ${to}`;
+      const what = `set ${WHAT_IS_SET[action]}${place} to ${to}`;
       return {
         level: 'log',
         message: `${by} ${what}${because(reason)}`,
@@ -266,6 +266,15 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
         level: 'debug',
         message: `Attempt ${attempt} of a call to ${service} goes to ${instanceId} (${why})`,
         fields: { service, instance: instanceId, strategy, attempt, failOpen },
+      };
+    }
+    case 'call.split': {
+      const { service, part, ok, durationMs } = event;
+      const way = part === 'via' ? 'through the gateway' : 'directly';
+      return {
+        level: 'debug',
+        message: `An attempt of a call to ${service} went ${way} and ${ok ? 'succeeded' : 'failed'}`,
+        fields: { service, part, ok, durationMs },
       };
     }
     case 'call.passed_over': {
@@ -374,6 +383,12 @@ const USES: Readonly<Record<TlsUse, string>> = {
 function dateOf(epochMs: number): string {
   return new Date(epochMs).toISOString();
 }
+
+const WHAT_IS_SET: Readonly<Record<EventOf<'operator.acted'>['action'], string>> = {
+  set_status: '',
+  force_circuit: 'the circuit of ',
+  set_share: 'the share of calls through the gateway of ',
+};
 
 const WHY_OPENED: Partial<Record<CircuitReason, string>> = {
   failure_rate: 'because too many calls failed',

@@ -14,6 +14,9 @@ import { lineOf, type LogLevel, withIds } from './event-line.js';
 import { ExpiryBursts } from './expiry-bursts.js';
 import { EVENT_TYPES, stateOf, stateGroupOf, subjectOf } from './event-subject.js';
 
+/** Left out unless they are given a level. */
+const OF_EACH_ATTEMPT: ReadonlySet<string> = new Set(['call.picked', 'call.split'] satisfies EventName[]);
+
 /**
  * Where lines are written, with one method per level, so that Nest's logger, pino or the console are easily adapted.
  * `fields` is empty if `EventLoggerOptions.fields` is false.
@@ -128,7 +131,7 @@ export class EventLogger {
     const groups = new Map<readonly EventName[], Map<string, Window>>();
     for (const type of EVENT_TYPES) {
       // Not subscribed: a listener would add to the cost of every call.
-      if (this.levels[type] === false || (type === 'call.picked' && this.levels[type] === undefined)) continue;
+      if (this.levels[type] === false || (OF_EACH_ATTEMPT.has(type) && this.levels[type] === undefined)) continue;
       const group = stateGroupOf(type);
       const siblings = (group && groups.get(group)) ?? new Map<string, Window>();
       if (group) groups.set(group, siblings);

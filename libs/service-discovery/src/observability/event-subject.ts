@@ -51,6 +51,7 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'balancing.fail_open_ended': ofService,
   'call.passed_over': ({ service, instanceId }) => `${service} ${instanceId}`,
   'call.picked': ({ service, instanceId }) => `${service} ${instanceId}`,
+  'call.split': ({ service, part }) => `${service} ${part}`,
   'call.refused': ({ service, stage }) => `${service} ${stage}`,
   'call.retried': ofService,
   'call.retry_budget_exhausted': ofService,

@@ -14,6 +14,7 @@ import { type ReportChannel, type ReportEntry } from '../store/index.js';
 import { type CallFigures, noFigures, type OwnStep, STEP_MS, type StepFigures } from './call-figures.js';
 import { addCalls, type InstanceCalls, MAX_INSTANCES } from './instance-figures.js';
 import { type Journal, type JournalWriter } from './journal.js';
+import { type SplitFigures } from './split-figures.js';
 
 /** Entries that wait to be reported; the oldest are dropped. */
 const MAX_WAITING = 200;
@@ -34,6 +35,7 @@ interface WaitingInstance {
 interface FleetDeps {
   readonly journal: Journal;
   readonly figures: CallFigures;
+  readonly splits: SplitFigures;
   /** Undefined: there is none to report to, and reports come by {@link Fleet.accept}. */
   readonly channel?: ReportChannel;
   /** Whether this process reports. */
@@ -64,7 +66,7 @@ export class Fleet {
   private readonly stops: (() => void)[] = [];
 
   constructor(private readonly deps: FleetDeps) {
-    const { journal, figures, channel, reports } = deps;
+    const { journal, figures, splits, channel, reports } = deps;
     if (!channel || !reports) return;
     const takesShared = channel.readReports !== undefined;
     this.stops.push(
@@ -79,7 +81,7 @@ export class Fleet {
       }),
       figures.onStep((step, calls) => {
         this.noteInstances(calls);
-        this.reportStep(step, toReportedCalls(calls));
+        this.reportStep(step, toReportedCalls(calls, splits));
       }),
     );
   }
@@ -173,9 +175,12 @@ export class Fleet {
   }
 
   private addCalls({ process, service_name: service, steps }: ProcessReport): void {
-    const { figures } = this.deps;
+    const { figures, splits } = this.deps;
     for (const { step, calls, instances = [] } of steps) {
-      for (const call of calls) figures.add(step, service ?? process, call.service_name, toFigures(call));
+      for (const call of calls) {
+        if (call.parts) splits.add(call.service_name, call.parts);
+        figures.add(step, service ?? process, call.service_name, toFigures(call));
+      }
       for (const instance of instances)
         figures.addInstance(step, instance.service_name, instance.instance_id, toFigures(instance));
     }
@@ -234,11 +239,14 @@ export class Fleet {
 }
 
 /** Those that were called most. */
-function toReportedCalls(calls: ReadonlyMap<string, StepFigures>): ReportedCalls[] {
+function toReportedCalls(calls: ReadonlyMap<string, StepFigures>, splits: SplitFigures): ReportedCalls[] {
   return [...calls]
     .sort(([, one], [, other]) => other.calls - one.calls)
     .slice(0, REPORT_LIMITS.callees)
-    .map(([service, figures]) => ({ service_name: service, ...toReported(figures) }));
+    .map(([service, figures]) => {
+      const parts = splits.takeReport(service);
+      return { service_name: service, ...toReported(figures), ...(parts && { parts }) };
+    });
 }
 
 function toReportedInstance({ service, instanceId, figures }: WaitingInstance): ReportedInstance {
@@ -252,7 +260,7 @@ function toReported(figures: Partial<StepFigures> & InstanceCalls): Omit<Reporte
   return { ...Object.fromEntries(counts), latencies };
 }
 
-function toFigures({ latencies, ...counts }: Omit<ReportedCalls, 'service_name'>): StepFigures {
+function toFigures({ latencies, ...counts }: Omit<ReportedCalls, 'service_name' | 'parts'>): StepFigures {
   const figures = noFigures();
   for (const name of CALL_COUNTS) figures[name] = counts[name] ?? 0;
   for (let index = 0; index < latencies.length; index += 2)

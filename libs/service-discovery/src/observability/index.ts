@@ -20,6 +20,7 @@ export {
   METRICS_OPTIONS,
 } from './metrics.js';
 export { OpenTelemetryTracer, type OpenTelemetryTracerDeps } from './open-telemetry-tracer.js';
+export { type PartFigures, SplitFigures } from './split-figures.js';
 export { type MetricsSource } from './registry-gauges.js';
 export {
   describeTopology,

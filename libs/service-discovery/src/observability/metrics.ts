@@ -246,6 +246,12 @@ export class DiscoveryMetrics {
       'failovers_total',
       'Retries and fallbacks that went to another instance or service',
     );
+    const splits = this.serviceCounter(
+      'split_attempts_total',
+      'Attempts at services whose calls are split, by the part that they went to',
+      'part',
+      'result',
+    );
     const stale = this.serviceCounter('stale_answers_total', 'Failed calls that got a stale answer');
     const calls = this.serviceCounter('calls_total', 'Calls with all their attempts, by result', 'result', 'code');
     const buckets = this.options.durationBuckets;
@@ -268,6 +274,7 @@ export class DiscoveryMetrics {
     this.on('call.hedged', ({ service }) => hedges.increment(service));
     this.on('call.failed_over', ({ service, reason }) => failovers.increment(this.labelOf(service, reason)));
     this.on('call.answered_stale', ({ service, reason }) => stale.increment(this.labelOf(service, reason)));
+    this.on('call.split', ({ service, part, ok }) => splits.increment(service, part, ok ? 'success' : 'failure'));
     this.on('call.completed', (event) => {
       const { service: called, ok, code, attempts, durationMs } = event;
       const service = this.labelOf(called, code, attempts);

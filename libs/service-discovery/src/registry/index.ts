@@ -6,6 +6,7 @@ export {
   SERVICE_REGISTRY_OPTIONS,
   type ServiceRegistryOptions,
 } from './options.js';
+export { type ListedGateway, ListedGateways, readListedGateways } from './listed/listed-gateways.js';
 export { ListedInstances } from './listed/listed-instances.js';
 export {
   type ListedService,

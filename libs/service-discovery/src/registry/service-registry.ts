@@ -11,6 +11,7 @@ import {
 } from '../common/index.js';
 import {
   findServiceNamesProblems,
+  isShare,
   keyOf,
   SERVICE_NAME_PATTERN,
   SILENT,
@@ -25,6 +26,7 @@ import {
   type RegistrySnapshot,
   type ServiceInstance,
   type ServiceRegistration,
+  type ServiceSplit,
   type WatchScope,
   type StatusReport,
 } from '../model/index.js';
@@ -46,6 +48,7 @@ import {
 } from './options.js';
 import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
 import { RegistryWrites } from './registry-writes.js';
+import { SplitWrites } from './split-writes.js';
 import { StoreWrites } from './store-writes.js';
 
 export interface ServiceRegistryDeps {
@@ -98,6 +101,7 @@ export class ServiceRegistry {
   private readonly hub = new WatchHub((scope) => resetWithin(this.snapshot, scope));
   private readonly listeners: Listeners<Parameters<SnapshotListener>>;
   private readonly writes: RegistryWrites;
+  private readonly splits: SplitWrites;
   private readonly own = new Set<string>();
   private closed = false;
 
@@ -112,10 +116,12 @@ export class ServiceRegistry {
     const isNeeded = (name: string): boolean => this.hub.asksFor(name);
     const feed = new SnapshotFeed(store, { clock, random, events, renewals: trackHeartbeats, follow, isNeeded });
     this.feed = feed;
+    this.splits = new SplitWrites(store, feed);
     feed.listen({
       received: (change) => {
         this.leases.follow(change);
         this.checked.follow(change);
+        this.splits.restore(change);
       },
       changed: (snapshot, previous, change) => this.changed(snapshot, previous, change),
       writesTaken: () => {
@@ -245,6 +251,43 @@ export class ServiceRegistry {
   async setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, report?: StatusReport): Promise<boolean> {
     if (!this.follows(key.serviceName)) await this.follow(key.serviceName);
     return this.writes.setStatus(key, status, report);
+  }
+
+  /** How the calls to a service are split; undefined if they never were. */
+  splitOf(name: string): ServiceSplit | undefined {
+    return this.snapshot.splits.get(name);
+  }
+
+  /**
+   * Changes how the calls to a service are split, for all callers. Resolves once the snapshot shows it.
+   * @param make the new split, made of the one in force; called again if another process changed that in between
+   * @throws RegistryUnavailableError; what `make` throws
+   */
+  async changeSplit(name: string, make: (known: ServiceSplit | undefined) => ServiceSplit): Promise<ServiceSplit> {
+    if (!this.follows(name)) await this.follow(name);
+    return this.splits.change(name, make);
+  }
+
+  /**
+   * Sets the share of the calls to a service that goes through its gateway, for all callers.
+   * @param share per cent: 0 to 100
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` for another share, or where no gateway is known; RegistryUnavailableError
+   */
+  async setShare(name: string, share: number): Promise<void> {
+    if (!isShare(share)) throw invalidRequest([{ path: 'share', value: share, expected: 'a number from 0 to 100' }]);
+    await this.changeSplit(name, (known) => {
+      if (known?.via) return { ...known, via: { ...known.via, share } };
+      const expected = `no share, since "${name}" has no gateway: list it in services: [{ name: '${name}', via: 'http://…' }]`;
+      throw invalidRequest([{ path: 'share', value: share, expected }]);
+    });
+  }
+
+  /**
+   * Sets a split as another process made it, see {@link RegistryStore.setSplit}.
+   * @throws RegistryUnavailableError
+   */
+  setSplit(name: string, split: ServiceSplit, replaces: ServiceSplit | undefined): Promise<boolean> {
+    return this.splits.set(name, split, replaces);
   }
 
   /** The services that have at least one instance, with all of their instances in any status. */

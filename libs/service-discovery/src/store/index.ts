@@ -6,7 +6,7 @@ export {
   type ReportChannel,
   type ReportEntry,
 } from './registry-store.js';
-export { WatchHub, type ResetChange } from './watch-hub.js';
+export { splitsWithin, WatchHub, type ResetChange } from './watch-hub.js';
 export {
   SELF_PRESERVATION,
   SELF_PRESERVATION_OPTIONS,

@@ -10,6 +10,7 @@ import {
   type OperatorStatus,
   type ProcessReport,
   type ServiceInstance,
+  type ServiceSplit,
   type StatusDetail,
   type WatchScope,
 } from '../model/index.js';
@@ -50,6 +51,12 @@ export interface RegistryStore {
    * @param detail a `HealthDetail` with a health, an `OperatorNote` with an operator status
    */
   setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean>;
+  /**
+   * Sets how the calls to a service are split, whether it has instances or not. Omitted by stores that keep no splits.
+   * @param replaces the split that the new one was made from; undefined: there was none
+   * @returns false if the store has another one; nothing changed
+   */
+  setSplit?(serviceName: string, split: ServiceSplit, replaces: ServiceSplit | undefined): Promise<boolean>;
   /**
    * Starts with a reset that holds everything in scope, followed by every change after it, without a gap. Ends when
    * `signal` aborts or the store closes. Throws `RegistryUnavailableError` when the connection is lost; call it again

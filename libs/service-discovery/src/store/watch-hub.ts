@@ -1,5 +1,5 @@
 import { onAbort } from '../common/index.js';
-import { type Change, changeWithin, type WatchScope } from '../model/index.js';
+import { type Change, changeWithin, type ServiceSplit, type WatchScope } from '../model/index.js';
 
 /** A reset: everything in a watcher's scope. */
 export type ResetChange = Extract<Change, { type: 'reset' }>;
@@ -143,4 +143,13 @@ class WatchStream implements AsyncIterableIterator<Change> {
     const { services } = this;
     return services ? changeWithin(change, (name) => services.has(name)) : change;
   }
+}
+
+/** The splits within a scope, in the form that a reset carries them; empty if there are none. */
+export function splitsWithin(
+  splits: ReadonlyMap<string, ServiceSplit>,
+  { services }: WatchScope,
+): Pick<ResetChange, 'splits'> {
+  const within = new Map(services ? [...splits].filter(([name]) => services.includes(name)) : splits);
+  return within.size > 0 ? { splits: within } : {};
 }

@@ -99,6 +99,8 @@ function describeChange(change: Change): string {
       return `remove(${change.key.instanceId} ${change.reason})`;
     case 'renewed':
       return `renewed(${change.keys.map((key) => key.instanceId).join(' ')})`;
+    case 'split':
+      return `split(${change.serviceName} ${JSON.stringify(change.split)})`;
     case 'hold':
       return `hold(${change.serviceName} ${change.hold ? `${change.hold.overdue} of ${change.hold.total}` : 'over'})`;
   }

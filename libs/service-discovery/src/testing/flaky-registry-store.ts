@@ -7,12 +7,13 @@ import {
   type LeaseKind,
   type OperatorStatus,
   type ServiceInstance,
+  type ServiceSplit,
   type WatchScope,
   type StatusDetail,
 } from '../model/index.js';
 import { MemoryRegistryStore, type RegistryStore } from '../store/index.js';
 
-type Method = 'put' | 'recover' | 'renew' | 'remove' | 'setStatus' | 'generationNow' | 'watch';
+type Method = 'put' | 'recover' | 'renew' | 'remove' | 'setStatus' | 'setSplit' | 'generationNow' | 'watch';
 
 /** A call that reached the store, with its time. */
 export interface StoreCall {
@@ -129,6 +130,10 @@ export class FlakyRegistryStore implements RegistryStore {
 
   setStatus(key: InstanceKey, status: OperatorStatus | HealthStatus, detail?: StatusDetail): Promise<boolean> {
     return this.answer('setStatus', () => this.memory.setStatus(key, status, detail));
+  }
+
+  setSplit(serviceName: string, split: ServiceSplit, replaces: ServiceSplit | undefined): Promise<boolean> {
+    return this.answer('setSplit', () => this.memory.setSplit(serviceName, split, replaces));
   }
 
   generationNow(): Promise<number> {

@@ -59,6 +59,52 @@ export function registryStoreContract(harness: TestHarness, create: () => Promis
       await fixture.close();
     });
 
+    describe('splitting calls', () => {
+      const split = { via: { url: 'http://kong:8000/users', share: 20 } };
+      const moved = { via: { ...split.via, share: 12.5 } };
+      const setSplit: NonNullable<RegistryStore['setSplit']> = (...args) => store.setSplit!(...args);
+      const splitTo =
+        (share: number) =>
+        (change: Change): boolean =>
+          change.type === 'split' && change.split.via?.share === share;
+
+      it('publishes a split, and shows it in the next reset, of a service without instances too', async () => {
+        const [all, other] = [await watching({}, await secondView()), await watching({ services: ['orders'] })];
+        assert.equal(await setSplit('users', split, undefined), true);
+        await all.waitFor('the split', splitTo(20));
+        const late = await watching({}, await secondView());
+        const [reset] = late.changes;
+        assert.deepEqual(reset?.type === 'reset' && [...(reset.splits ?? [])], [['users', split]]);
+        await store.put(instanceOf('o', { serviceName: 'orders' }), TTL_MS);
+        await other.waitFor('put of o', putOf('o'));
+        assert.equal(other.changes.some(splitTo(20)), false);
+      });
+
+      it('changes nothing for a process that has not seen the last change', async () => {
+        const recorder = await watching();
+        assert.equal(await setSplit('users', split, undefined), true);
+        assert.equal(await setSplit('users', moved, undefined), false);
+        assert.equal(await setSplit('users', moved, split), true);
+        assert.equal(await setSplit('users', split, split), false);
+        await recorder.waitFor('the second split', splitTo(12.5));
+        await catchUp(recorder);
+        assert.equal(recorder.changes.filter(({ type }) => type === 'split').length, 2);
+      });
+
+      it('keeps the split while instances come and go, and lists none for it', async () => {
+        const recorder = await watching();
+        await setSplit('users', split, undefined);
+        const lease = await put('a');
+        await store.remove(lease);
+        await recorder.waitFor('the removal', ({ type }) => type === 'remove');
+        const [reset] = (await watching({}, await secondView())).changes;
+        assert.deepEqual(reset?.type === 'reset' && [reset.instances, [...(reset.splits ?? [])]], [
+          [],
+          [['users', split]],
+        ]);
+      });
+    });
+
     describe('registering', () => {
       it('publishes a new instance with all fields and unknown health', async () => {
         const recorder = await watching();

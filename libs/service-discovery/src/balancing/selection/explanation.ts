@@ -27,7 +27,9 @@ export type FilterStage =
   /** It is in another zone. */
   | 'zone'
   /** It is not in this client's subset. */
-  | 'subset';
+  | 'subset'
+  /** All calls go through a gateway, or all go past it. */
+  | 'share';
 
 /** Called for each instance that is left out, with a short reason. */
 export type OnLeftOut = (instance: ServiceInstance, stage: FilterStage, reason: string) => void;

@@ -230,6 +230,14 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     this.end(false, now);
   }
 
+  private tellSplit(): void {
+    const { events, service, view } = this.call;
+    const part = view.channel.partOf(this.instance);
+    if (!part || !this.outcome) return;
+    const ok = this.counted === 'success' || this.counted === 'ignored';
+    events.emit('call.split', { service, part, ok, durationMs: this.outcome.latencyMs });
+  }
+
   private explained(error: unknown): unknown {
     const { addressDoubt } = this.call.deps;
     return addressDoubt ? withDoubt(error, () => addressDoubt(this.instance)) : error;
@@ -246,6 +254,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     this.span?.end(this);
     const { place, picked } = this.target;
     if (this.outcome) place.record(this.counted, this.outcome.latencyMs, now);
+    this.tellSplit();
     place.leave();
     // Last, since a user's strategy may throw, and the place must be freed in any case.
     if (this.outcome) picked.done(this.outcome, now);

@@ -6,6 +6,7 @@ import {
   selectEligible,
   type SelectionCriteria,
   selectServing,
+  tagsOf,
 } from '../../balancing/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import {
@@ -58,14 +59,17 @@ export class ChannelView {
   }
 
   pick(context: PickContext): PickResult {
-    return this.balancer.upToDate(this.channel.instances).pick(context);
+    const { instances, gatewaySplit } = this.channel;
+    const balancer = this.balancer.upToDate(instances);
+    return gatewaySplit ? gatewaySplit.pick(context, balancer) : balancer.pick(context);
   }
 
   /** What a pick would consider. A custom balancer without `explain` is assumed to use the usual filters. */
   explain(context: PickContext): BalancingExplanation {
-    const { instances } = this.channel;
+    const { instances, gatewaySplit, balancers } = this.channel;
     const told = this.balancer.upToDate(instances).explain?.(context);
-    return told ?? this.channel.balancers.explainFilters(this.settings.strategy, instances, context);
+    const direct = told ?? balancers.explainFilters(this.settings.strategy, instances, context);
+    return gatewaySplit?.explain(direct, context) ?? direct;
   }
 
   /** Reserves a slot for a call, or says why not, as `refusal` would. */
@@ -81,10 +85,13 @@ export class ChannelView {
 
   /** Whether a pick would now find an instance that the call has not tried. */
   hasUntried(context: PickContext): boolean {
-    const { exclude } = context;
-    const eligible = selectEligible(this.channel.instances, context, this.settings.balancing);
-    return (
-      eligible.kind === 'eligible' && eligible.instances.some(({ instanceId }) => exclude?.has(instanceId) !== true)
+    const { exclude, refusal } = context;
+    const { instances, gatewaySplit } = this.channel;
+    const eligible = selectEligible(instances, context, this.settings.balancing);
+    const direct = eligible.kind === 'eligible' ? eligible.instances : [];
+    const all = gatewaySplit?.among(direct, context) ?? direct;
+    return all.some(
+      (one) => exclude?.has(one.instanceId) !== true && (one !== gatewaySplit?.gateway || !refusal?.(one)),
     );
   }
 
@@ -94,7 +101,10 @@ export class ChannelView {
   circuitWaitMs(criteria?: SelectionCriteria): number {
     let shortest = Number.POSITIVE_INFINITY;
     const { breakerKey, balancing } = this.settings;
-    for (const { instanceId } of selectServing(this.channel.instances, criteria, balancing.failOpen)) {
+    const { instances, gatewaySplit } = this.channel;
+    const direct = selectServing(instances, criteria, balancing.failOpen);
+    const serving = gatewaySplit?.among(direct, { ...criteria, tags: criteria && tagsOf(criteria) }) ?? direct;
+    for (const { instanceId } of serving) {
       const breakers = this.channel.states.find(instanceId)?.breakers;
       if (!breakers?.refuses(breakerKey)) return 0;
       shortest = Math.min(shortest, breakers.find(breakerKey)?.retryAfterMs ?? Number.POSITIVE_INFINITY);

@@ -98,7 +98,8 @@ export class InstanceStates {
     return this.states.values();
   }
 
-  private drop(instanceId: string): void {
+  /** Forgets an instance that is gone. */
+  drop(instanceId: string): void {
     this.states.get(instanceId)?.breakers.leave();
     this.states.delete(instanceId);
   }

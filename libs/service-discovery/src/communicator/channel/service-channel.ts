@@ -1,5 +1,12 @@
-import { LoadTracker, type NamedStrategies } from '../../balancing/index.js';
-import { isHttp, isSecure, type ServiceInstance } from '../../model/index.js';
+import { GatewaySplit, LoadTracker, type NamedStrategies } from '../../balancing/index.js';
+import {
+  gatewayAt,
+  isHttp,
+  isSecure,
+  type ServiceInstance,
+  type ServiceSplit,
+  type SplitPart,
+} from '../../model/index.js';
 import { AdaptiveLimit, Bulkhead } from '../../resilience/index.js';
 import { type InstanceDelta } from '../../transport/index.js';
 import { Balancers } from './balancers.js';
@@ -40,10 +47,14 @@ export class ServiceChannel {
   /** Breakers of the service as a whole. */
   readonly breakers: Breakers;
   readonly shared = new SharedPolicies();
+  /** How calls are split between a gateway and the instances; undefined: there is no gateway. */
+  gatewaySplit: GatewaySplit | undefined;
   private readonly loads: LoadTracker;
   /** The list as received from the registry. */
   private registered: readonly ServiceInstance[] = [];
   private list: readonly ServiceInstance[] = [];
+  private split: ServiceSplit | undefined;
+  private gatewayUrl: string | undefined;
 
   constructor(
     readonly service: string,
@@ -63,6 +74,12 @@ export class ServiceChannel {
     return this.list;
   }
 
+  /** Where calls go: to instances, and to the gateway if it takes a share. */
+  get destinations(): readonly ServiceInstance[] {
+    const { gatewaySplit, list } = this;
+    return gatewaySplit && gatewaySplit.share > 0 ? [...list, gatewaySplit.gateway] : list;
+  }
+
   /** Instances that cannot receive calls: they need a client for another protocol, or `requireTls` excludes them. */
   get others(): readonly ServiceInstance[] {
     return this.list === this.registered ? [] : this.registered.filter((instance) => !this.isCallable(instance));
@@ -75,7 +92,7 @@ export class ServiceChannel {
     const instances = this.callable(registered);
     const changes = changesBetween(this.list, instances);
     this.list = instances;
-    this.states.update(instances.length, changes);
+    this.states.update(this.destinations.length, changes);
     this.outliers.update(instances, changes);
     this.unreachable.update(instances, changes);
     if (changes.recovered.length > 0) this.breakers.halfOpen();
@@ -83,6 +100,33 @@ export class ServiceChannel {
     if (changes.joined.length > 0 || changes.left.length > 0) this.loads.retain(instances);
     this.tellDoubts(changes.joined);
     return deltaOf(changes);
+  }
+
+  /**
+   * Follows how the calls are split.
+   * @returns instances for which to open and close connections; undefined: none
+   */
+  follow(split: ServiceSplit | undefined): InstanceDelta | undefined {
+    if (split === this.split) return undefined;
+    this.split = split;
+    const before = this.gatewaySplit;
+    const { via } = split ?? {};
+    // The same object as before while the address stays, so that its connections and its circuit stay.
+    const gateway = via && (via.url === this.gatewayUrl ? before?.gateway : gatewayAt(this.service, via.url));
+    this.gatewayUrl = via?.url;
+    this.gatewaySplit = gateway && via && new GatewaySplit(gateway, via.share, this.deps.random);
+    if (before && before.gateway !== gateway) this.states.drop(before.gateway.instanceId);
+    const was = before && before.share > 0 ? [before.gateway] : [];
+    const is = gateway && via.share > 0 ? [gateway] : [];
+    if (was[0] === is[0]) return undefined;
+    return { joined: is, left: was };
+  }
+
+  /** The part of the split that an attempt goes to; undefined: calls are not split. */
+  partOf(instance: ServiceInstance): SplitPart | undefined {
+    const { gatewaySplit } = this;
+    if (!gatewaySplit) return undefined;
+    return instance === gatewaySplit.gateway ? 'via' : 'direct';
   }
 
   /**

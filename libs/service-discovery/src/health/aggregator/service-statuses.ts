@@ -93,6 +93,7 @@ export class ServiceStatuses {
         return true;
       case 'renewed':
       case 'hold':
+      case 'split':
         return false;
     }
   }

@@ -13,8 +13,16 @@ import { type Clock, type Random, settlesWithin, type TlsMaterial } from '../../
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { type CheckPlanner, HealthMonitor, planChecks, resolveHealthCheckOptions } from '../../health/index.js';
 import { isHttp } from '../../model/index.js';
-import { CallFigures, DiscoveryMetrics, EventBus, EventLogger, Fleet, Journal } from '../../observability/index.js';
-import { ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../../registry/index.js';
+import {
+  CallFigures,
+  DiscoveryMetrics,
+  EventBus,
+  EventLogger,
+  Fleet,
+  Journal,
+  SplitFigures,
+} from '../../observability/index.js';
+import { ListedGateways, ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { type Transport } from '../../transport/index.js';
 import { findHttpService } from '../axios-transport/index.js';
@@ -76,6 +84,8 @@ export class ServiceDiscoveryLifecycle
     @Inject(REGISTRY_STORE) private readonly store: RegistryStore,
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ListedInstances) private readonly listed: ListedInstances,
+    @Inject(ListedGateways) private readonly gateways: ListedGateways,
+    @Inject(SplitFigures) private readonly splits: SplitFigures,
     @Inject(TRANSPORT) private readonly transport: Transport,
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
@@ -185,11 +195,13 @@ export class ServiceDiscoveryLifecycle
     await shutdown.step(() => this.communicator.close());
     // Handlers may have called listed services until here.
     await shutdown.step(() => this.listed.close());
+    await shutdown.step(() => this.gateways.close());
     await shutdown.step(() => this.registry.close());
     // A store that was passed in may serve other apps, too.
     if (this.options.store === undefined) await shutdown.step(() => this.store.close());
     await shutdown.step(() => this.metrics.close());
     await shutdown.step(() => this.figures.close());
+    await shutdown.step(() => this.splits.close());
     await shutdown.step(() => this.journal.close());
     await shutdown.step(() => this.eventLogger?.close());
   }
@@ -217,7 +229,7 @@ export class ServiceDiscoveryLifecycle
     }
     // Handlers may call listed services from the beginning.
     const leftMs = Math.max(0, startTimeoutMs - (clock.now() - startedAt));
-    await settlesWithin(clock, Math.min(STEP_MS, leftMs), this.listed.start());
+    await settlesWithin(clock, Math.min(STEP_MS, leftMs), Promise.all([this.listed.start(), this.gateways.start()]));
   }
 
   /** Only now: the start need not wait for it. */

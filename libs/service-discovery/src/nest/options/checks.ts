@@ -19,7 +19,7 @@ import {
 } from '../../communicator/index.js';
 import { type CronTimes, type HealthCheckOptions, resolveHealthCheckOptions } from '../../health/index.js';
 import { type AllowedHosts } from '../../model/index.js';
-import { readListedServices, readMeshServices } from '../../registry/index.js';
+import { readListedGateways, readListedServices, readMeshServices } from '../../registry/index.js';
 import {
   REDIS_SERVERS_OPTION_NAMES,
   type RedisRegistryStoreOptions,
@@ -174,14 +174,15 @@ export function checkServices(
   services: unknown,
   given: Pick<ServiceDiscoveryOptions, 'services'>,
   check: OptionValidator,
-): Pick<ResolvedServiceDiscoveryOptions, 'services' | 'meshServices'> {
-  const none = { services: [], meshServices: undefined };
+): Pick<ResolvedServiceDiscoveryOptions, 'services' | 'meshServices' | 'gateways'> {
+  const none = { services: [], meshServices: undefined, gateways: [] };
   if (services === undefined) return none;
   const isFile = typeof services === 'string' && given.services === undefined;
   const list = isFile ? readJsonFile(services, 'services', check) : services;
   if (list === undefined) return none;
   const registrations = check.gather(() => readListedServices(list, 'services'));
-  return registrations ? { services: registrations, meshServices: readMeshServices(list) } : none;
+  const gateways = check.gather(() => readListedGateways(list, 'services')) ?? [];
+  return registrations ? { services: registrations, meshServices: readMeshServices(list), gateways } : none;
 }
 
 function readJsonFile(file: string, path: string, check: OptionValidator): unknown {

@@ -32,7 +32,7 @@ import {
   type JournalOptions,
   METRICS_OPTIONS,
 } from '../../observability/index.js';
-import { type ListedService, type ServiceRegistryOptions } from '../../registry/index.js';
+import { type ListedGateway, type ListedService, type ServiceRegistryOptions } from '../../registry/index.js';
 import {
   ALLOWED_HOSTS,
   type AllowedHosts,
@@ -454,6 +454,8 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly services: readonly ServiceRegistration[];
   /** The `mesh` of the entries of `services` that have one, by name. */
   readonly meshServices: ReadonlyMap<string, boolean> | undefined;
+  /** One for each `via` of `services`. */
+  readonly gateways: readonly ListedGateway[];
   readonly selfPreservation: Partial<SelfPreservationOptions> | false;
   readonly healthCheck: Partial<HealthCheckOptions>;
   readonly health: Partial<HealthAggregatorOptions>;

@@ -13,6 +13,7 @@ export { type ApiOptions, DEFAULT_API_OPTIONS, API_OPTION_GROUP } from './api-op
 export { type ApiLimitOptions } from './limits/limit-options.js';
 export { ServiceDiscoveryCallsController } from './calls.controller.js';
 export { ServiceDiscoveryInsightController } from './insight.controller.js';
+export { ServiceDiscoverySplitsController } from './splits.controller.js';
 export { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
 export { registrationOf } from './registration-of.js';
 export { REST_CONTROLLERS, restControllers, restProviders } from './rest-api.js';

@@ -16,6 +16,7 @@ import { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
 import { Reply } from './reply.js';
 import { RequestBodyReader } from './request-body.js';
 import { ServiceDiscoveryController } from './service-discovery.controller.js';
+import { ServiceDiscoverySplitsController } from './splits.controller.js';
 
 /** The controllers of the REST API, each of which an app may mount in a module of its own. */
 export const REST_CONTROLLERS: readonly Type[] = [
@@ -23,6 +24,7 @@ export const REST_CONTROLLERS: readonly Type[] = [
   ServiceDiscoveryFeedController,
   ServiceDiscoveryCallsController,
   ServiceDiscoveryInsightController,
+  ServiceDiscoverySplitsController,
 ];
 
 /** Without decorators and hidden from Swagger, by path: each further path gets classes of its own, once. */

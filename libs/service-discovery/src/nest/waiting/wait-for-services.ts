@@ -96,7 +96,7 @@ export async function waitForServices(
   const unfollow = signal && onAbort(signal, () => over.abort());
   try {
     for await (const change of deps.registry.watch({ services: names }, over.signal)) {
-      if (change.type === 'hold') continue;
+      if (change.type === 'hold' || change.type === 'split') continue;
       const found = look();
       if (found.every(isThere)) return found;
     }

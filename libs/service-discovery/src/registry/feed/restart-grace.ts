@@ -57,7 +57,9 @@ export class RestartGrace {
     }
     this.missing = missing;
     this.run();
-    return missing.size === 0 ? reset : { ...reset, instances: [...reset.instances, ...this.instances()] };
+    // Lost splits are written back; until then calls must not go where they should not.
+    const splits = hasForgotten ? new Map([...previous.splits, ...(reset.splits ?? [])]) : reset.splits;
+    return { ...reset, instances: [...reset.instances, ...this.instances()], splits };
   }
 
   /**

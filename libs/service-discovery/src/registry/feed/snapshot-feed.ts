@@ -19,7 +19,7 @@ import {
   type ServiceInstance,
   type WatchScope,
 } from '../../model/index.js';
-import { holdsWithin, type RegistryStore, type ResetChange } from '../../store/index.js';
+import { holdsWithin, type RegistryStore, type ResetChange, splitsWithin } from '../../store/index.js';
 import { RestartGrace } from './restart-grace.js';
 import { FollowedServices } from './followed-services.js';
 import { SnapshotWaiters, StoreWatch } from './store-watch.js';
@@ -371,11 +371,11 @@ export class SnapshotFeed {
  * A snapshot as the first change of a watch; null before anything is known, or while a service in scope is being read.
  */
 export function resetWithin(snapshot: RegistrySnapshot, scope: WatchScope): ResetChange | null {
-  const { ready, connected, revision, services, expiryHolds, scope: covered } = snapshot;
+  const { ready, connected, revision, services, expiryHolds, splits, scope: covered } = snapshot;
   if (!ready && services.size === 0) return null;
   const isBeingRead = (name: string): boolean => covered?.has(name) === false && !services.has(name);
   if (connected && scope.services?.some(isBeingRead)) return null;
   const names = scope.services ? new Set(scope.services) : services.keys();
   const instances = [...names].flatMap((name) => services.get(name) ?? []);
-  return { type: 'reset', revision, instances, ...holdsWithin(expiryHolds, scope) };
+  return { type: 'reset', revision, instances, ...holdsWithin(expiryHolds, scope), ...splitsWithin(splits, scope) };
 }

@@ -68,7 +68,12 @@ export class SnapshotWaiters {
       for (const checks of this.waiting.values()) for (const check of checks) check();
       return;
     }
-    const key = change.type === 'put' ? change.instance : change.key;
-    for (const check of this.waiting.get(keyOf(key)) ?? []) check();
+    for (const check of this.waiting.get(keyOf(subjectOf(change))) ?? []) check();
   }
+}
+
+/** A split is waited for under an empty id, which no instance has. */
+function subjectOf(change: Extract<Change, { type: 'put' | 'remove' | 'split' }>): InstanceKey {
+  if (change.type === 'put') return change.instance;
+  return change.type === 'remove' ? change.key : { serviceName: change.serviceName, instanceId: '' };
 }

@@ -122,6 +122,7 @@ export class LeaseKeeper {
       }
       case 'renewed':
       case 'hold':
+      case 'split':
         break;
     }
   }

@@ -146,6 +146,7 @@ export class ListedInstances {
         if (this.all.some(({ instance }) => !this.deps.registry.getInstance(instance))) this.rounds.runNow();
         break;
       case 'hold':
+      case 'split':
       case undefined:
         break;
     }

@@ -18,14 +18,22 @@ export interface ListedService extends Omit<
   name: string;
   /**
    * One or more instances, each a URL such as `http://10.0.0.5:8080` or `redis://10.0.0.9:6379`, or an object with one.
+   * @default with `via` none: the instances register themselves
    */
-  targets: readonly (string | ListedTarget)[];
+  targets?: readonly (string | ListedTarget)[];
   /**
    * Whether a sidecar balances and retries the calls to it, as the option `mesh` says of all. True: it has one target, the virtual name
    * that the mesh routes, with `http`, since the sidecar encrypts.
    * @default that of the option `mesh`
    */
   mesh?: boolean;
+  /**
+   * The URL of a gateway that a share of the calls goes through while a migration is under way, with the prefix of every request
+   * path: `http://kong:8000/users`. @default none: all calls go directly to instances
+   */
+  via?: string;
+  /** Per cent of the calls that go through `via` at first: 0 to 100. It can be set at run time. @default 100 */
+  share?: number;
 }
 
 /** One instance, with the values that differ from those of its service. */
@@ -37,7 +45,7 @@ export interface ListedTarget extends Pick<ServiceRegistration, 'weight' | 'zone
 }
 
 /** The options of a service that apply to its instances. */
-const TRAITS: Readonly<Record<Exclude<keyof ListedService, 'name' | 'targets' | 'mesh'>, true>> = {
+const TRAITS: Readonly<Record<Exclude<keyof ListedService, 'name' | 'targets' | 'mesh' | 'via' | 'share'>, true>> = {
   healthCheckPath: true,
   healthCheck: true,
   metadata: true,
@@ -49,7 +57,7 @@ const TRAITS: Readonly<Record<Exclude<keyof ListedService, 'name' | 'targets' | 
   dependencies: true,
   ttl: true,
 };
-const SERVICE_NAMES = ['name', 'targets', 'mesh', ...Object.keys(TRAITS)];
+const SERVICE_NAMES = ['name', 'targets', 'mesh', 'via', 'share', ...Object.keys(TRAITS)];
 const TARGET_NAMES: readonly string[] = ['url', 'weight', 'tags', 'zone'] satisfies (keyof ListedTarget)[];
 
 const USUAL_PORTS: Readonly<Partial<Record<Protocol, number>>> = { http: 80, https: 443, ws: 80, wss: 443 };
@@ -98,7 +106,7 @@ function readService(check: OptionValidator, service: unknown, path: string): Re
     check.problem(path, undefined, 'a service: { name, targets: ["http://10.0.0.5:8080"] }');
     return [];
   }
-  const { name, targets, mesh, ...traits } = service as Partial<ListedService>;
+  const { name, targets, mesh, via, share: _share, ...traits } = service as Partial<ListedService>;
   const known = Object.fromEntries(Object.entries(traits).filter(([trait]) => Object.hasOwn(TRAITS, trait)));
   for (const [trait, value] of Object.entries(traits)) {
     if (!Object.hasOwn(TRAITS, trait) && value !== undefined) {
@@ -109,6 +117,7 @@ function readService(check: OptionValidator, service: unknown, path: string): Re
   const nameOf = (field: string): string => `${path}.${field === 'serviceName' ? 'name' : field}`;
   const problems = findRegistrationProblems({ ...ANYWHERE, ...traitsOfAll }, nameOf);
   check.problems.push(...problems);
+  if (targets === undefined && via !== undefined) return [];
   if (!Array.isArray(targets) || targets.length === 0) {
     check.problem(`${path}.targets`, targets, 'a list of one or more URLs, such as ["http://10.0.0.5:8080"]');
     return [];

@@ -301,7 +301,7 @@ export class QueueOverlay implements SnapshotOverlay {
   }
 
   over(change: Change, stored: RegistrySnapshot, shown: RegistrySnapshot): Change | null {
-    if (this.size === 0 || change.type === 'hold') return change;
+    if (this.size === 0 || change.type === 'hold' || change.type === 'split') return change;
     if (change.type === 'renewed') return this.overRenewal(change);
     if (change.type === 'reset') return { ...change, instances: this.overAll(change.instances) };
     const { serviceName, instanceId } = change.type === 'put' ? change.instance : change.key;

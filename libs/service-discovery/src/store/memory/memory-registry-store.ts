@@ -20,12 +20,13 @@ import {
   type OperatorStatus,
   type RemovalReason,
   type ServiceInstance,
+  type ServiceSplit,
   type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
 import { isHealthNews, isOperatorStatus, type RegistryStore } from '../registry-store.js';
 import { holdsWithin, resolveSelfPreservationOptions, type SelfPreservationOptions } from '../self-preservation.js';
-import { WatchHub, type ResetChange } from '../watch-hub.js';
+import { splitsWithin, WatchHub, type ResetChange } from '../watch-hub.js';
 import { ExpiryGuard } from './expiry-guard.js';
 
 interface Entry extends Ending {
@@ -64,6 +65,7 @@ export class MemoryRegistryStore implements RegistryStore {
   private readonly services = new Map<string, Map<string, Entry>>();
   private readonly expiries = new EndQueue<Entry>();
   private readonly guard: ExpiryGuard;
+  private readonly splits = new Map<string, ServiceSplit>();
   private readonly hub = new WatchHub((scope) => this.reset(scope));
   private revision = 0;
   /**
@@ -157,6 +159,14 @@ export class MemoryRegistryStore implements RegistryStore {
     return true;
   }
 
+  async setSplit(serviceName: string, split: ServiceSplit, replaces: ServiceSplit | undefined): Promise<boolean> {
+    this.assertOpen();
+    if (!isDeepStrictEqual(this.splits.get(serviceName), replaces)) return false;
+    this.splits.set(serviceName, split);
+    this.publish({ type: 'split', revision: ++this.revision, serviceName, split });
+    return true;
+  }
+
   watch(scope: WatchScope, signal: AbortSignal): AsyncIterable<Change> {
     return this.hub.open(scope, signal);
   }
@@ -234,7 +244,13 @@ export class MemoryRegistryStore implements RegistryStore {
     for (const name of names) {
       for (const entry of this.services.get(name)?.values() ?? []) instances.push(entry.instance);
     }
-    return { type: 'reset', revision: this.revision, instances, ...holdsWithin(this.guard.holds, scope) };
+    return {
+      type: 'reset',
+      revision: this.revision,
+      instances,
+      ...holdsWithin(this.guard.holds, scope),
+      ...splitsWithin(this.splits, scope),
+    };
   }
 
   private announce(entry: Entry): void {

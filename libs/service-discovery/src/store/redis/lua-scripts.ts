@@ -223,6 +223,7 @@ end
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
   if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
+  if redis.call('HEXISTS', keys.meta, 'split') == 1 then return end
   redis.call('PEXPIRE', keys.meta, 86400000)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end
@@ -733,6 +734,7 @@ end
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
   if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
+  if redis.call('HEXISTS', keys.meta, 'split') == 1 then return end
   redis.call('PEXPIRE', keys.meta, 86400000)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end
@@ -1060,6 +1062,77 @@ return redis.call('HMGET', KEYS.meta, 'sequence', 'tag')`,
 );
 
 /**
+ * Sets how the calls to one service are split, unless the split has changed since it was read.
+ * - key `records`: hash: instance id → the registration as JSON
+ * - key `states`: hash: instance id → its state, see lib/state.lua
+ * - key `details`: hash: instance id → the detail of its last health check, as JSON
+ * - key `leases`: sorted set: instance id → when it expires
+ * - key `meta`: hash: epoch, sequence, tag, generation, split, splitSignature
+ * - key `changes`: stream of changes, and the channel on which they are published
+ * - argument `split`: as JSON
+ * - argument `signature`: of the split; empty if it is not signed
+ * - argument `replaces`: the split that it was made from, as JSON; empty if there was none
+ * - argument `limit`: about how many changes the stream keeps
+ * - reply: nothing if it was set, else the split that Redis has, or an empty text, and its signature
+ */
+export const setSplit = luaScript<
+  'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
+  [split: string, signature: string, replaces: string, limit: number],
+  readonly unknown[]
+>(
+  'set-split',
+  ['records', 'states', 'details', 'leases', 'meta', 'changes'],
+  `local KEYS = { records = KEYS[1], states = KEYS[2], details = KEYS[3], leases = KEYS[4], meta = KEYS[5], changes = KEYS[6] }
+local time = redis.call('TIME')
+local micros = tonumber(time[1]) * 1000000 + tonumber(time[2])
+local now = math.floor(micros / 1000)
+
+local function digits(number)
+  return string.format('%.0f', number)
+end
+local function tell(changes, limit, epoch, sequence, previous, change)
+  local text = table.concat(change, '\\n')
+  local tag = string.sub(redis.sha1hex(previous .. text), 1, 16)
+  redis.call('XADD', changes, 'MAXLEN', '~', limit, sequence .. '-0', 'change', text, 'tag', tag)
+  redis.call('PUBLISH', changes, table.concat({ epoch, sequence, previous, tag, text }, ' '))
+  return tag
+end
+
+local function beginEpoch(keys)
+  local epoch = digits(micros)
+  redis.call('HSET', keys.meta, 'epoch', epoch, 'sequence', redis.call('HLEN', keys.records) > 0 and '1' or '0')
+  redis.call('DEL', keys.changes)
+  return epoch
+end
+
+local function announce(keys, limit, change)
+  local known = redis.call('HMGET', keys.meta, 'epoch', 'tag')
+  local epoch, previous = known[1], known[2] or '-'
+  if not epoch then
+    epoch, previous = beginEpoch(keys), '-'
+  end
+  local sequence = digits(redis.call('HINCRBY', keys.meta, 'sequence', 1))
+  redis.call('HSET', keys.meta, 'tag', tell(keys.changes, limit, epoch, sequence, previous, change))
+end
+local function checkTypes(keys)
+  redis.call('HLEN', keys.records)
+  redis.call('HLEN', keys.states)
+  redis.call('HLEN', keys.details)
+  redis.call('ZCARD', keys.leases)
+  redis.call('HLEN', keys.meta)
+  redis.call('XLEN', keys.changes)
+end
+checkTypes(KEYS)
+local known = redis.call('HMGET', KEYS.meta, 'split', 'splitSignature')
+if (known[1] or '') ~= ARGV[3] then return { known[1] or '', known[2] or '' } end
+announce(KEYS, ARGV[4], { 'split', '', ARGV[1], ARGV[2] })
+redis.call('HSET', KEYS.meta, 'split', ARGV[1], 'splitSignature', ARGV[2])
+redis.call('PERSIST', KEYS.meta)
+redis.call('PERSIST', KEYS.changes)
+return {}`,
+);
+
+/**
  * Sets the operator status or the health of an instance. An unchanged health is published only if its detail is news.
  * - key `records`: hash: instance id → the registration as JSON
  * - key `states`: hash: instance id → its state, see lib/state.lua
@@ -1320,14 +1393,14 @@ return held`,
  * - key `states`: hash: instance id → its state, see lib/state.lua
  * - key `details`: hash: instance id → the detail of its last health check, as JSON
  * - key `leases`: sorted set: instance id → when it expires
- * - key `meta`: hash: epoch, sequence, tag, generation
+ * - key `meta`: hash: epoch, sequence, tag, generation, split, splitSignature
  * - key `changes`: stream of changes, and the channel on which they are published
  * - argument `epoch`: the epoch that the reader knows; empty if none
  * - argument `sequence`: the last change that it knows
  * - argument `tag`: the tag of that change
  * - argument `beats`: 1 to include heartbeats with "same" and "changes"
  * - argument `removals`: 1 to include the known removals with "all"
- * - reply: epoch, sequence, tag; "same", "changes", "all", or "forked" if the reader has another history; the news: nothing, or change and tag of each change, or id, record, state, lease and detail of each instance; with "same" and "changes" id and expiry of each lease, with "forked", and if asked for with "all", the known removals; with "all" and "forked" the hold: its start, how many are overdue, of how many; last, how many instances and details Redis has, and whether that is everything that was registered and not removed: 1 or 0
+ * - reply: epoch, sequence, tag; "same", "changes", "all", or "forked" if the reader has another history; the news: nothing, or change and tag of each change, or id, record, state, lease and detail of each instance; with "same" and "changes" id and expiry of each lease, with "forked", and if asked for with "all", the known removals; with "all" and "forked" the hold: its start, how many are overdue, of how many; last, how many instances and details Redis has, and whether that is everything that was registered and not removed: 1 or 0; with "all" and "forked" the split as JSON, and its signature, each empty if there is none
  */
 export const sync = luaScript<
   'records' | 'states' | 'details' | 'leases' | 'meta' | 'changes',
@@ -1358,7 +1431,7 @@ local function counts()
   local leases = redis.call('ZCARD', KEYS.leases)
   local held = math.min(records, states, leases)
   local isWhole = records == held and states == held and leases == held
-    and (held > 0 or sequence == 0 or redis.call('PTTL', KEYS.meta) >= 0)
+    and (held > 0 or sequence == 0 or redis.call('PTTL', KEYS.meta) >= 0 or redis.call('HEXISTS', KEYS.meta, 'split') == 1)
   return { held, redis.call('HLEN', KEYS.details), isWhole and 1 or 0 }
 end
 
@@ -1403,7 +1476,9 @@ if forked or ARGV[5] == '1' then
     if string.sub(text, 1, 7) == 'remove\\n' then removals[#removals + 1] = text end
   end
 end
-return { epoch, digits(sequence), tag, forked and 'forked' or 'all', all, removals, hold, counts() }`,
+local split = redis.call('HMGET', KEYS.meta, 'split', 'splitSignature')
+return { epoch, digits(sequence), tag, forked and 'forked' or 'all', all, removals, hold, counts(),
+  { split[1] or '', split[2] or '' } }`,
 );
 
 /**

@@ -3,12 +3,15 @@ import {
   changeInstance,
   type ExpiryHold,
   type InstanceKey,
+  isServiceSplit,
   keyOf,
   type ServiceInstance,
+  type ServiceSplit,
   type WatchScope,
 } from '../../model/index.js';
 import { type ResetChange } from '../watch-hub.js';
 import { type RecordSignatures, type Refusal } from './record-signatures.js';
+import { type SplitSignatures } from './split-signatures.js';
 import { claimOf, generationOf, orderOf, type StoredInstance, toRecord, toServiceInstance, toState } from './record.js';
 
 /** One service as this process knows it. */
@@ -26,10 +29,12 @@ interface MirroredService {
   readonly claims: Map<string, number>;
   /** Null if expiry of the service is not held. */
   hold: ExpiryHold | null;
+  /** Undefined if its calls are not split. */
+  split: ServiceSplit | undefined;
 }
 
-/** Epoch, sequence, tag, kind, payload, leases or removals, hold, counts: see `lua/sync.lua`. */
-type SyncAnswer = [string, string, string, string, string[], string[], string[], number[]];
+/** Epoch, sequence, tag, kind, payload, leases or removals, hold, counts, split: see `lua/sync.lua`. */
+type SyncAnswer = [string, string, string, string, string[], string[], string[], number[], string[]?];
 
 /** The outcome of {@link Mirror.sync}. */
 export interface SyncResult {
@@ -71,6 +76,8 @@ interface MirrorOptions {
   readonly onBadRecord: (serviceName: string, instanceId: string, reason: string) => void;
   /** Tells genuine records from others. @default all are used */
   readonly signatures?: RecordSignatures;
+  /** The same for splits. */
+  readonly splitSignatures?: SplitSignatures;
   /** Called with each record that is not genuine. It is ignored if signatures are required. */
   readonly onRefused?: (key: InstanceKey, refusal: Refusal) => void;
 }
@@ -179,13 +186,21 @@ export class Mirror {
     const names = scope.services ? new Set(scope.services) : this.services.keys();
     const instances: ServiceInstance[] = [];
     const holds = new Map<string, ExpiryHold>();
+    const splits = new Map<string, ServiceSplit>();
     for (const name of names) {
       const service = this.services.get(name);
       if (!service) continue;
       for (const instance of service.instances.values()) instances.push(instance);
       if (service.hold) holds.set(name, service.hold);
+      if (service.split) splits.set(name, service.split);
     }
-    return { type: 'reset', revision: this.sum, instances, ...(holds.size > 0 && { holds }) };
+    return {
+      type: 'reset',
+      revision: this.sum,
+      instances,
+      ...(holds.size > 0 && { holds }),
+      ...(splits.size > 0 && { splits }),
+    };
   }
 
   /** Applies a change published on the channel of a service. */
@@ -210,7 +225,8 @@ export class Mirror {
    * @param requested the position that was passed to it
    */
   sync(serviceName: string, requested: Position, answer: readonly unknown[]): SyncResult {
-    const [epoch, number, tag, kind, payload, last, hold, [held = 0, details = 0, isWhole = 1]] = answer as SyncAnswer;
+    const [epoch, number, tag, kind, payload, last, hold, counts, split] = answer as SyncAnswer;
+    const [held = 0, details = 0, isWhole = 1] = counts;
     const given: Position = { epoch, sequence: Number(number), tag };
     const known = this.services.get(serviceName);
     const isOvertaken = known !== undefined && known.epoch !== requested.epoch && known.epoch !== epoch;
@@ -221,7 +237,8 @@ export class Mirror {
       // Not the history that was asked for, but it may have been loaded in the meantime.
       const isNews = isForked && (known?.epoch !== epoch || requested.epoch === epoch);
       const isPartial = isForked ? isNews : Number(isWhole) !== 1;
-      return { ...this.load(serviceName, given, payload, toHold(hold), isNews, isPartial), changes };
+      const facts = { hold: toHold(hold), split: this.readSplit(serviceName, split ?? [], known?.split) };
+      return { ...this.load(serviceName, given, payload, facts, isNews, isPartial), changes };
     }
     if (!known) return NOTHING;
     const changes: Change[] = [];
@@ -252,9 +269,12 @@ export class Mirror {
     });
   }
 
-  /** The services with known instances. */
+  /** The services with known instances, and those whose calls are split. */
   usedNames(): string[] {
-    return [...this.services.values()].filter(({ instances }) => instances.size > 0).map(({ name }) => name);
+    const used = [...this.services.values()].filter(
+      ({ instances, split }) => instances.size > 0 || split !== undefined,
+    );
+    return used.map(({ name }) => name);
   }
 
   /** Applies heartbeats. @returns undefined if none of them is of a known instance */
@@ -279,7 +299,16 @@ export class Mirror {
   private begin(serviceName: string, epoch: string): MirroredService {
     const instances = new Map<string, ServiceInstance>();
     const claims = new Map<string, number>();
-    const service: MirroredService = { name: serviceName, epoch, sequence: 0, tag: '', instances, claims, hold: null };
+    const service: MirroredService = {
+      name: serviceName,
+      epoch,
+      sequence: 0,
+      tag: '',
+      instances,
+      claims,
+      hold: null,
+      split: undefined,
+    };
     this.services.set(serviceName, service);
     return service;
   }
@@ -292,7 +321,7 @@ export class Mirror {
     serviceName: string,
     given: Position,
     rows: readonly string[],
-    hold: ExpiryHold | null,
+    facts: Pick<MirroredService, 'hold' | 'split'>,
     forked: boolean,
     isPartial: boolean,
   ): SyncResult {
@@ -307,7 +336,7 @@ export class Mirror {
     const service = this.begin(serviceName, given.epoch);
     service.sequence = given.sequence;
     service.tag = given.tag;
-    service.hold = hold;
+    Object.assign(service, facts);
     for (const stored of rowsIn(serviceName, rows)) {
       const isEnded = this.hasEnded(stored);
       const refusal = isEnded ? undefined : this.judge(stored);
@@ -354,6 +383,12 @@ export class Mirror {
     if (type === 'hold' || type === 'resume') {
       service.hold = type === 'hold' ? toHold(fields.slice(2)) : null;
       return { type: 'hold', revision: this.sum, serviceName, hold: service.hold };
+    }
+    if (type === 'split') {
+      const split = this.readSplit(serviceName, fields.slice(2), service.split);
+      if (!split || split === service.split) return undefined;
+      service.split = split;
+      return { type: 'split', revision: this.sum, serviceName, split };
     }
     const instanceId = service.instances.get(id)?.instanceId ?? ownText(id);
     if (type === 'put') {
@@ -426,6 +461,28 @@ export class Mirror {
     if (!refusal) return undefined;
     onRefused?.({ serviceName: stored.serviceName, instanceId: stored.instanceId }, refusal);
     return signatures?.isRequired ? refusal : undefined;
+  }
+
+  /** @returns undefined if there is none; what is held where it cannot be read, or is refused */
+  private readSplit(
+    serviceName: string,
+    [text = '', signature = '']: readonly string[],
+    held: ServiceSplit | undefined,
+  ): ServiceSplit | undefined {
+    if (text === '') return undefined;
+    const { splitSignatures, onRefused, onBadRecord } = this.options;
+    const key = { serviceName, instanceId: '' };
+    const refusal = splitSignatures?.check(serviceName, { text, signature });
+    if (refusal) onRefused?.(key, refusal);
+    if (refusal && splitSignatures?.isRequired) return held;
+    try {
+      const split: unknown = JSON.parse(text);
+      if (isServiceSplit(split)) return split;
+    } catch {
+      // Reported below, together with other values that are no splits.
+    }
+    onBadRecord(serviceName, '', 'the split of the calls cannot be read');
+    return held;
   }
 
   /** @returns undefined if the record cannot be read */

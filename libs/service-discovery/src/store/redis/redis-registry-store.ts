@@ -20,6 +20,7 @@ import {
   type OperatorStatus,
   type ProcessReport,
   type ServiceInstance,
+  type ServiceSplit,
   type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
@@ -34,7 +35,7 @@ import {
 } from '../registry-store.js';
 import { KeySpace } from './keys.js';
 import { type LuaAnswer } from './lua-call.js';
-import { announceChecker, generationNow, readHolder, remove, setStatus } from './lua-scripts.js';
+import { announceChecker, generationNow, readHolder, remove, setSplit, setStatus, touchNames } from './lua-scripts.js';
 import { Mirror } from './mirror.js';
 import { resolveRedisRegistryStoreOptions, type RedisRegistryStoreOptions } from './options.js';
 import { encodeOperatorStatus, fingerprintOf, generationOf, toRecord, type StoredInstance } from './record.js';
@@ -44,6 +45,7 @@ import { RedisLink } from './redis-link.js';
 import { RedisTime } from './redis-time.js';
 import { isWrongType, RENEWAL, renewAll, signAgain } from './renewals.js';
 import { ReportStreams } from './report-streams.js';
+import { SplitSignatures, type StoredSplit } from './split-signatures.js';
 import { JitteredInterval, LONGEST_GRACE_MS, SWEEP_INTERVAL_MS, Sweeper, SweepPace } from './sweeper.js';
 import { findEviction, type RedisTrouble, type RedisTroubleCounts, TroubleLog } from './trouble.js';
 import { WatchSession, type WatchSessionDeps } from './watch-session.js';
@@ -90,6 +92,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster, ReportC
   private readonly link: RedisLink;
   private readonly time: RedisTime;
   private readonly signatures: RecordSignatures | undefined;
+  private readonly splitSignatures: SplitSignatures | undefined;
   private readonly mirror: Mirror;
   private readonly writes: WriteQueue;
   private readonly sweeper: Sweeper;
@@ -136,8 +139,10 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster, ReportC
     this.time = new RedisTime(this.clock, async () => (await this.generationNow()) / 1_000);
     const { signing, namespace } = resolved;
     this.signatures = signing && new RecordSignatures(signing, namespace, () => this.time.now());
+    this.splitSignatures = signing && new SplitSignatures(signing, namespace, () => this.time.now());
     this.mirror = new Mirror({
       signatures: this.signatures,
+      splitSignatures: this.splitSignatures,
       onBadRecord: (serviceName, instanceId, reason) =>
         this.troubles.note({ kind: 'bad_record', serviceName, instanceId, reason }),
       onRefused: (key, { kind, reason }) => this.troubles.note({ kind, ...key, reason }),
@@ -246,6 +251,38 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster, ReportC
       ),
     );
     return found === 1;
+  }
+
+  /** @throws InvalidConfigurationError if records are signed, and this process has no key that signs */
+  async setSplit(serviceName: string, split: ServiceSplit, replaces: ServiceSplit | undefined): Promise<boolean> {
+    this.begin();
+    if (this.signatures?.canSign === false) throw new InvalidConfigurationError([NO_KEY_TO_REGISTER]);
+    if (this.signatures) await this.time.refresh();
+    // A service without instances may be missing in the index, and new watches would not find it. Others hear of it by the change.
+    await this.link.call(touchNames(this.keys, '', serviceName));
+    const inTheWay = await this.writeSplit(serviceName, split, replaces ? JSON.stringify(replaces) : '');
+    if (!inTheWay) return true;
+    const { splitSignatures } = this;
+    if (inTheWay.text === '' || !splitSignatures?.isRequired) return false;
+    // What is forged, or was put back, must not keep a genuine split from being set.
+    if (!splitSignatures.check(serviceName, inTheWay)) return false;
+    return (await this.writeSplit(serviceName, split, inTheWay.text)) === undefined;
+  }
+
+  /** @returns the split that Redis has instead of the one to replace; undefined if the new one was set */
+  private async writeSplit(
+    serviceName: string,
+    split: ServiceSplit,
+    replaces: string,
+  ): Promise<StoredSplit | undefined> {
+    const text = JSON.stringify(split);
+    const signature = this.splitSignatures?.sign(serviceName, text) ?? '';
+    const call = setSplit(this.keys.of(serviceName), text, signature, replaces, this.changesKept);
+    const answer = await this.link.call(call);
+    if (answer.length > 0) return { text: String(answer[0]), signature: String(answer[1]) };
+    // From now on, older ones are refused.
+    this.splitSignatures?.check(serviceName, { text, signature });
+    return undefined;
   }
 
   async *watch(scope: WatchScope, signal: AbortSignal): AsyncGenerator<Change, void, undefined> {

@@ -3,8 +3,10 @@ import {
   type Change,
   type ExpiryHold,
   type InstanceKey,
+  isServiceSplit,
   type RemovalReason,
   type ServiceInstance,
+  type ServiceSplit,
 } from '../../model/index.js';
 import {
   epochOf,
@@ -36,13 +38,16 @@ export type ChangeBody =
       readonly instances: readonly InstanceBody[];
       /** By service name; undefined if there are none. */
       readonly holds?: Readonly<Record<string, HoldBody>>;
+      /** By service name; undefined if there are none. */
+      readonly splits?: Readonly<Record<string, ServiceSplit>>;
     }
   | { readonly type: 'put'; readonly revision: number; readonly instance: InstanceBody }
   | ({ readonly type: 'remove'; readonly revision: number; readonly reason: RemovalReason } & KeyBody)
   /** `at` is in ISO 8601. */
   | { readonly type: 'renewed'; readonly revision: number; readonly keys: readonly KeyBody[]; readonly at: string }
   /** Null: expiry is resumed. */
-  | { readonly type: 'hold'; readonly revision: number; readonly service_name: string; readonly hold: HoldBody | null };
+  | { readonly type: 'hold'; readonly revision: number; readonly service_name: string; readonly hold: HoldBody | null }
+  | { readonly type: 'split'; readonly revision: number; readonly service_name: string; readonly split: ServiceSplit };
 
 export function toChangeBody(change: Change): ChangeBody {
   const { revision } = change;
@@ -55,6 +60,7 @@ export function toChangeBody(change: Change): ChangeBody {
         ...(change.holds && {
           holds: Object.fromEntries([...change.holds].map(([name, hold]) => [name, toHoldBody(hold)])),
         }),
+        ...(change.splits && { splits: Object.fromEntries(change.splits) }),
       };
     case 'put':
       return { type: 'put', revision, instance: toInstanceBody(change.instance) };
@@ -69,6 +75,8 @@ export function toChangeBody(change: Change): ChangeBody {
         service_name: change.serviceName,
         hold: change.hold && toHoldBody(change.hold),
       };
+    case 'split':
+      return { type: 'split', revision, service_name: change.serviceName, split: change.split };
   }
 }
 
@@ -88,6 +96,9 @@ export function toChange(body: ChangeBody, onBadRecord: OnBadRecord = () => unde
         ...(body.holds && {
           holds: new Map(Object.entries(body.holds).map(([name, hold]) => [name, toHold(hold)])),
         }),
+        ...(body.splits && {
+          splits: new Map(Object.entries(body.splits).filter(([, split]) => isServiceSplit(split))),
+        }),
       };
     case 'put':
       return putOf(revision, readInstance(body.instance, onBadRecord));
@@ -97,6 +108,9 @@ export function toChange(body: ChangeBody, onBadRecord: OnBadRecord = () => unde
       return { type: 'renewed', revision, keys: body.keys.map(toKey), at: epochOf(body.at) };
     case 'hold':
       return { type: 'hold', revision, serviceName: textOf(body.service_name), hold: body.hold && toHold(body.hold) };
+    case 'split':
+      if (!isServiceSplit(body.split)) return undefined;
+      return { type: 'split', revision, serviceName: textOf(body.service_name), split: body.split };
     default:
       return undefined;
   }

@@ -7,7 +7,7 @@ export {
   type RegistryHeaders,
   type RemoteRegistryStoreOptions,
 } from './options.js';
-export { RemoteRegistryStore, type RemoteRegistryStoreDeps } from './remote-registry-store.js';
+export { RemoteRegistryStore, type RemoteRegistryStoreDeps, type SplitAnswer } from './remote-registry-store.js';
 export { toChangeBody, type ChangeBody } from './change-body.js';
 export { toHealthBody, toInstanceBody, type HealthBody, type InstanceBody } from './instance-body.js';
 export {

@@ -11,6 +11,7 @@ import {
   type OperatorStatus,
   type ProcessReport,
   type ServiceInstance,
+  type ServiceSplit,
   type StatusDetail,
   type WatchScope,
 } from '../../model/index.js';
@@ -28,6 +29,11 @@ export interface RemoteRegistryStoreDeps {
   onBadRecord?: OnBadRecord;
   /** Receives what happens to the certificates of `tls`. @default none */
   events?: EventSink;
+}
+
+/** The answer to a split: whether it was set. */
+export interface SplitAnswer {
+  readonly replaced: boolean;
 }
 
 /** Leases per request, so that the body stays well below the registry's limit. */
@@ -97,6 +103,13 @@ export class RemoteRegistryStore implements RegistryStore, ReportChannel {
     if (answer.status === 200) return true;
     if (codeOf(answer) === 'INSTANCE_NOT_FOUND') return false;
     throw this.refusal(answer, key);
+  }
+
+  async setSplit(serviceName: string, split: ServiceSplit, replaces: ServiceSplit | undefined): Promise<boolean> {
+    const path = `/services/${encodeURIComponent(serviceName)}/split`;
+    const answer = await this.http.send('PUT', path, { split, replaces });
+    if (answer.status === 200) return (answer.body as Partial<SplitAnswer> | undefined)?.replaced === true;
+    throw this.refusal(answer);
   }
 
   async sendReport(report: ProcessReport): Promise<void> {

@@ -169,6 +169,26 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     summary: 'The circuit breakers of the calls of this process',
     answers: { 200: 'CircuitBreakers' },
   },
+  getSplit: {
+    route: 'GET /services/:name/split',
+    summary: 'How the calls to a service are split, and how attempts at the parts end',
+    answers: { 200: 'Split' },
+    errors: NO_SERVICE,
+  },
+  setSplit: {
+    route: 'PUT /services/:name/split',
+    summary: 'Sets a split as another process made it, unless the split has changed since',
+    body: 'SplitUpdate',
+    answers: { 200: 'SplitUpdated' },
+    errors: { 503: 'REGISTRY_UNAVAILABLE' },
+  },
+  setShare: {
+    route: 'PUT /services/:name/share',
+    summary: 'Sets the share of the calls that goes through the gateway of a service, for all callers',
+    body: 'ShareUpdate',
+    answers: { 200: 'Split' },
+    errors: { ...NO_SERVICE, 503: 'REGISTRY_UNAVAILABLE' },
+  },
   forceServiceCircuit: {
     route: 'PUT /circuit-breakers/:name',
     summary: 'Holds the circuit of a service as a whole, for the calls of this process',

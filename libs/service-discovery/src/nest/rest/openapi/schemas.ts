@@ -1,5 +1,5 @@
 import { CIRCUIT_COMMANDS } from '../../../communicator/index.js';
-import { PROTOCOLS } from '../../../model/index.js';
+import { PROTOCOLS, SPLIT_PARTS } from '../../../model/index.js';
 import {
   anything,
   flag,
@@ -264,6 +264,32 @@ export const SCHEMAS = {
     ),
     total: integer(),
   }),
+  Split: object({
+    service_name: text(),
+    via: orNull(reference('GatewayShare')),
+    parts: list(
+      object({
+        part: oneOf(SPLIT_PARTS),
+        attempts: integer(),
+        share: number('Of all attempts, 0 to 1.'),
+        errors: integer(),
+        error_rate: number('0 to 1.'),
+        p99_ms: orNull(number()),
+      }),
+      'Attempts since the split was last changed: of the process that is asked, and of those that report to it.',
+    ),
+  }),
+  GatewayShare: object({
+    url: text('What a request path is appended to.'),
+    share: number('Per cent of the calls.', { minimum: 0, maximum: 100 }),
+  }),
+  ServiceSplit: object({ 'via?': reference('GatewayShare') }),
+  SplitUpdate: object({
+    split: reference('ServiceSplit'),
+    'replaces?': reference('ServiceSplit'),
+  }),
+  SplitUpdated: object({ replaced: flag('False: the service has another split than `replaces`.') }),
+  ShareUpdate: object({ share: number('Per cent of the calls.', { minimum: 0, maximum: 100 }), ...WHY_AND_WHO }),
   CircuitCommand: object({ state: oneOf(CIRCUIT_COMMANDS), ...WHY_AND_WHO }),
   ForcedCircuit: object({
     service_name: text(),

@@ -26,4 +26,5 @@ export {
 } from './insight-view.js';
 export { toInstanceView } from './instance-view.js';
 export { type PatternView, toPatternView } from './pattern-view.js';
+export { toSplitView } from './split-view.js';
 export { findListed, type ListRules, toServiceListView, toServiceView } from './service-view.js';

@@ -3,7 +3,7 @@
 -- @key states hash: instance id → its state, see lib/state.lua
 -- @key details hash: instance id → the detail of its last health check, as JSON
 -- @key leases sorted set: instance id → when it expires
--- @key meta hash: epoch, sequence, tag, generation
+-- @key meta hash: epoch, sequence, tag, generation, split, splitSignature
 -- @key changes stream of changes, and the channel on which they are published
 -- @arg epoch text: the epoch that the reader knows; empty if none
 -- @arg sequence number: the last change that it knows
@@ -14,7 +14,8 @@
 --   nothing, or change and tag of each change, or id, record, state, lease and detail of each instance; with "same" and
 --   "changes" id and expiry of each lease, with "forked", and if asked for with "all", the known removals; with "all"
 --   and "forked" the hold: its start, how many are overdue, of how many; last, how many instances and details Redis
---   has, and whether that is everything that was registered and not removed: 1 or 0
+--   has, and whether that is everything that was registered and not removed: 1 or 0; with "all" and "forked" the split
+--   as JSON, and its signature, each empty if there is none
 -- @include time
 local known = redis.call('HMGET', KEYS.meta, 'epoch', 'sequence', 'tag')
 local epoch, sequence, tag = known[1] or '', tonumber(known[2]) or 0, known[3] or '-'
@@ -29,9 +30,9 @@ local function counts()
   local records, states = redis.call('HLEN', KEYS.records), redis.call('HLEN', KEYS.states)
   local leases = redis.call('ZCARD', KEYS.leases)
   local held = math.min(records, states, leases)
-  -- The metadata of an empty service has a TTL, unless its instances were lost.
+  -- The metadata of an empty service has a TTL, unless its instances were lost or its calls are split.
   local isWhole = records == held and states == held and leases == held
-    and (held > 0 or sequence == 0 or redis.call('PTTL', KEYS.meta) >= 0)
+    and (held > 0 or sequence == 0 or redis.call('PTTL', KEYS.meta) >= 0 or redis.call('HEXISTS', KEYS.meta, 'split') == 1)
   return { held, redis.call('HLEN', KEYS.details), isWhole and 1 or 0 }
 end
 
@@ -76,4 +77,6 @@ if forked or ARGV[5] == '1' then
     if string.sub(text, 1, 7) == 'remove\n' then removals[#removals + 1] = text end
   end
 end
-return { epoch, digits(sequence), tag, forked and 'forked' or 'all', all, removals, hold, counts() }
+local split = redis.call('HMGET', KEYS.meta, 'split', 'splitSignature')
+return { epoch, digits(sequence), tag, forked and 'forked' or 'all', all, removals, hold, counts(),
+  { split[1] or '', split[2] or '' } }

@@ -3,6 +3,7 @@
 local function keepForADay(keys)
   if redis.call('ZCARD', keys.leases) > 0 then return end
   if redis.call('HLEN', keys.states) > 0 or redis.call('HLEN', keys.records) > 0 then return end
+  if redis.call('HEXISTS', keys.meta, 'split') == 1 then return end
   redis.call('PEXPIRE', keys.meta, 86400000)
   redis.call('PEXPIRE', keys.changes, 86400000)
 end

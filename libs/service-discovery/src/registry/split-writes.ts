@@ -1,0 +1,58 @@
+import { isDeepStrictEqual } from 'node:util';
+import { RegistryUnavailableError, ServiceDiscoveryError } from '../common/index.js';
+import { type Change, type ServiceSplit } from '../model/index.js';
+import { type RegistryStore } from '../store/index.js';
+import { type SnapshotFeed } from './feed/snapshot-feed.js';
+
+/** How often a change is made again because another process changed the split in between. */
+const MAX_TRIES = 10;
+/** How long it waits for the snapshot to show the split that is in its way. */
+const PATIENCE_MS = 1_000;
+
+/** Writes how the calls to services are split. */
+export class SplitWrites {
+  constructor(
+    private readonly store: RegistryStore,
+    private readonly feed: SnapshotFeed,
+  ) {}
+
+  /**
+   * Resolves once the snapshot shows the change.
+   * @param make the new split, made of the one in force; called again if that changed in between
+   * @throws RegistryUnavailableError; what `make` throws
+   */
+  async change(service: string, make: (known: ServiceSplit | undefined) => ServiceSplit): Promise<ServiceSplit> {
+    const shown = (): ServiceSplit | undefined => this.feed.snapshot.splits.get(service);
+    const until = (holds: () => boolean): Promise<void> =>
+      this.feed.until({ serviceName: service, instanceId: '' }, holds, PATIENCE_MS);
+    for (let tries = 0; tries < MAX_TRIES; tries++) {
+      const known = shown();
+      const split = make(known);
+      if (isDeepStrictEqual(split, known)) return split;
+      if (await this.set(service, split, known)) {
+        await until(() => isDeepStrictEqual(shown(), split));
+        return split;
+      }
+      await until(() => shown() !== known);
+    }
+    throw new RegistryUnavailableError(`Other processes keep changing how calls to "${service}" are split`, {
+      service,
+    });
+  }
+
+  /** Writes splits back that the store has lost, and that the snapshot therefore still shows. */
+  restore(change: Change): void {
+    if (change.type !== 'reset') return;
+    for (const [service, split] of this.feed.snapshot.splits) {
+      // One of all processes that try succeeds; one that has no right to leaves it to the others.
+      if (!change.splits?.has(service)) this.set(service, split, undefined).catch(() => undefined);
+    }
+  }
+
+  /** See `RegistryStore.setSplit`. @throws RegistryUnavailableError */
+  async set(service: string, split: ServiceSplit, replaces: ServiceSplit | undefined): Promise<boolean> {
+    if (this.store.setSplit) return this.store.setSplit(service, split, replaces);
+    const message = 'The store of this registry cannot split calls: its class has no setSplit()';
+    throw new ServiceDiscoveryError('INVALID_REQUEST', message, { service });
+  }
+}

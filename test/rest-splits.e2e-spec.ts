@@ -1,0 +1,115 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { type Answer, type RestApp, startRestApp } from './support/rest-app.js';
+
+const URL = 'http://kong:8000/users';
+const NO_PARTS = { parts: [] };
+/** As answers are, and so that a misspelt property is no type error. */
+const like = (expected: object): unknown => expect.objectContaining(expected);
+
+let rest: RestApp;
+let service: string;
+let services = 0;
+
+beforeAll(async () => {
+  rest = await startRestApp('express');
+});
+afterAll(() => rest.close());
+beforeEach(() => {
+  service = `users-${++services}`;
+});
+
+const get = (path: string): Promise<Answer> => rest.send('GET', `/services/${service}/${path}`);
+const put = (path: string, json: object): Promise<Answer> => rest.send('PUT', `/services/${service}/${path}`, { json });
+const register = (): Promise<unknown> =>
+  rest.registry.register({ serviceName: service, host: '10.0.0.7', port: 8080 }, { heartbeat: 'manual' });
+const journalOf = async (name: string): Promise<unknown> =>
+  ((await rest.send('GET', `/journal?service=${name}&type=operator.acted`)).body as { entries?: unknown }).entries;
+
+describe('the share of calls through a gateway', () => {
+  it('is unknown for a service that does not exist', async () => {
+    for (const answer of [await get('split'), await put('share', { share: 5 })]) {
+      expect([answer.status, answer.body.error.code]).toEqual([404, 'SERVICE_NOT_FOUND']);
+    }
+  });
+
+  it('is null for a service without a gateway, and cannot be set', async () => {
+    await register();
+    expect((await get('split')).body).toEqual({ service_name: service, via: null, ...NO_PARTS });
+    const answer = await put('share', { share: 5 });
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+    expect(answer.body.error.message).toContain(`"${service}" has no gateway: list it in services`);
+  });
+
+  it('is set for all callers, and told to the journal', async () => {
+    await rest.registry.changeSplit(service, () => ({ via: { url: URL, share: 100 } }));
+    const { status, body } = await put('share', { share: 12.5, reason: 'step 2', by: 'ada' });
+    expect([status, body]).toEqual([200, { service_name: service, via: { url: URL, share: 12.5 }, ...NO_PARTS }]);
+    expect(rest.registry.splitOf(service)).toEqual({ via: { url: URL, share: 12.5 } });
+    const text = `ada (local) set the share of calls through the gateway of ${service} to 12.5 %: step 2`;
+    expect(await journalOf(service)).toEqual([like({ text, by: 'ada (local)', reason: 'step 2' })]);
+  });
+
+  it('is shown with how attempts ended since it was set', async () => {
+    await rest.registry.changeSplit(service, () => ({ via: { url: URL, share: 50 } }));
+    for (const [part, ok, durationMs] of [
+      ['direct', true, 1],
+      ['via', false, 8],
+      ['via', true, 2],
+      ['via', true, 2],
+    ] as const) {
+      rest.bus.emit('call.split', { service, part, ok, durationMs });
+    }
+    expect((await get('split')).body).toMatchObject({
+      parts: [
+        {
+          part: 'via',
+          attempts: 3,
+          share: 0.75,
+          errors: 1,
+          error_rate: 1 / 3,
+          p99_ms: expect.closeTo(8, -0.5) as unknown,
+        },
+        { part: 'direct', attempts: 1, share: 0.25, errors: 0, error_rate: 0 },
+      ],
+    });
+    expect((await put('share', { share: 60 })).body).toMatchObject(NO_PARTS);
+  });
+
+  it('can be stopped at the circuit of the gateway', async () => {
+    await register();
+    await rest.registry.changeSplit(service, () => ({ via: { url: URL, share: 50 } }));
+    const isolate = (id: string): Promise<Answer> =>
+      rest.send('PUT', `/circuit-breakers/${service}/instances/${id}`, { json: { state: 'isolated' } });
+    expect((await isolate('via-kong:8000')).status).toBe(200);
+    expect((await rest.send('GET', '/circuit-breakers')).body).toMatchObject({
+      circuit_breakers: [like({ service_name: service, instance_id: 'via-kong:8000', state: 'isolated' })],
+    });
+    expect((await isolate('other')).body.error.code).toBe('INSTANCE_NOT_FOUND');
+  });
+
+  it.each([{}, { share: -1 }, { share: 101 }, { share: '50' }, { share: 5, url: URL }])('refuses %j', async (json) => {
+    const answer = await put('share', json);
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+  });
+});
+
+describe('a split as another process made it', () => {
+  const split = { via: { url: URL, share: 20 } };
+
+  it('is set unless the split has changed since', async () => {
+    expect((await put('split', { split })).body).toEqual({ replaced: true });
+    expect((await put('split', { split: { via: { url: URL, share: 30 } } })).body).toEqual({ replaced: false });
+    const replaced = await put('split', { split: { via: { url: URL, share: 30 } }, replaces: split });
+    expect([replaced.status, replaced.body]).toEqual([200, { replaced: true }]);
+  });
+
+  it.each([
+    {},
+    { split: 5 },
+    { split: { via: { url: 'ftp://kong', share: 5 } } },
+    { split: { via: { url: URL, share: 500 } } },
+  ])('refuses %j', async (json) => {
+    const answer = await put('split', json);
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+  });
+});
