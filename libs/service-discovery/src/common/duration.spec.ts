@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { bareNumberProblem, type Duration, parseDuration, toMs } from './duration.js';
 import { InvalidConfigurationError } from './errors.js';
+import { durationText } from './texts.js';
 
 describe('a duration', () => {
   it.each([
@@ -55,5 +56,21 @@ describe('a number that was probably meant in seconds', () => {
     for (const right of [0, 100, 30_000, '30ms', -1, Number.NaN, undefined]) {
       expect(bareNumberProblem(right)).toBeUndefined();
     }
+  });
+});
+
+describe('a duration in a message', () => {
+  it.each([
+    [0, '0 ms'],
+    [12.4, '12 ms'],
+    [999, '999 ms'],
+    [1_235, '1.24 s'],
+    [30_000, '30 s'],
+    [119_900, '120 s'],
+    [600_000, '10 min'],
+    [5_430_000, '90.5 min'],
+    [129_600_000, '36 h'],
+  ])('of %d ms is %s', (ms, text) => {
+    expect(durationText(ms)).toBe(text);
   });
 });

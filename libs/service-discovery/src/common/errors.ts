@@ -1,4 +1,5 @@
 import { inspect, type InspectOptions } from 'node:util';
+import { durationText } from './texts.js';
 import { elementsOf, isRecord } from './values.js';
 
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
@@ -267,8 +268,9 @@ export class ServiceNotReadyError extends ServiceDiscoveryError {
     /** How the wait itself may have contributed. @default nothing */
     hint = '',
   ) {
-    const what = missing.length === 1 ? '' : `${missing.length} services were not there within ${timeoutMs} ms: `;
-    const verb = missing.length === 1 ? ` was not there within ${timeoutMs} ms` : '';
+    const what =
+      missing.length === 1 ? '' : `${missing.length} services were not there within ${durationText(timeoutMs)}: `;
+    const verb = missing.length === 1 ? ` was not there within ${durationText(timeoutMs)}` : '';
     const seen = missing.map(({ service, reason }) => `"${service}"${verb}: ${reason}`);
     super('SERVICE_NOT_READY', what + seen.join('; ') + (hint && `. ${hint}`), {
       service: missing.length === 1 ? missing[0]?.service : undefined,
@@ -296,7 +298,7 @@ export class DeadlineExceededError extends ServiceDiscoveryError {
   ) {
     const message =
       timeoutMs > 0
-        ? `${subjectOf(details, 'The call')} did not finish within ${timeoutMs} ms`
+        ? `${subjectOf(details, 'The call')} did not finish within ${durationText(timeoutMs)}`
         : `The time for ${subjectOf(details, 'the call')} was over before it began`;
     super('DEADLINE_EXCEEDED', message, details);
   }
@@ -309,7 +311,7 @@ export class AttemptTimeoutError extends ServiceDiscoveryError {
     details: ErrorDetails = {},
   ) {
     const subject = details.request === undefined ? 'The attempt' : `An attempt at ${subjectOf(details, '')}`;
-    super('ATTEMPT_TIMEOUT', `${subject} did not finish within ${timeoutMs} ms`, details);
+    super('ATTEMPT_TIMEOUT', `${subject} did not finish within ${durationText(timeoutMs)}`, details);
   }
 }
 
@@ -324,7 +326,7 @@ export class BulkheadFullError extends ServiceDiscoveryError {
     const message =
       waitedMs === undefined
         ? `All ${limit} slots${forService(details)} are busy and ${queue} calls wait already`
-        : `All ${limit} slots${forService(details)} stayed busy for the ${waitedMs} ms that a call may wait`;
+        : `All ${limit} slots${forService(details)} stayed busy for the ${durationText(waitedMs)} that a call may wait`;
     super('BULKHEAD_FULL', message, details);
   }
 }
@@ -334,7 +336,7 @@ export class RateLimitedError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { rate: number; perMs: number }) {
     super(
       'RATE_LIMITED',
-      `The limit of ${details.rate} calls per ${details.perMs} ms${forService(details)} is used up`,
+      `The limit of ${details.rate} calls per ${durationText(details.perMs)}${forService(details)} is used up`,
       details,
     );
   }

@@ -26,6 +26,13 @@ export function snakeCase(name: string): string {
   return name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** Milliseconds as people read them, with three digits at most: `250 ms`, `1.5 s`, `30 s`, `10 min`, `36 h`. */
+export function durationText(ms: number): string {
+  if (ms < 1_000) return `${Math.round(ms)} ms`;
+  const [unit, size] = ms < 120_000 ? ['s', 1_000] : ms < 7_200_000 ? ['min', 60_000] : ['h', 3_600_000];
+  return `${Number((ms / size).toPrecision(3))} ${unit}`;
+}
+
 /** Parses JSON, and returns any other text as it is. */
 export function parseLeniently(text: string): unknown {
   try {

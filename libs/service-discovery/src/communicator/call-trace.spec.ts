@@ -52,7 +52,7 @@ describe('trace()', () => {
     expect(printed[0]).toMatch(/^GET \/users\/1 of users: CIRCUIT_OPEN after 0 attempts/);
     expect(printed[0]).toMatch(/ {4}a +unknown, circuit open; skipped by the filter refusal: /);
     expect(printed[0]).toContain('passes over a: circuit_open');
-    expect(printed[0]).toContain('refused by circuit_breaker: CIRCUIT_OPEN; another call may succeed in 1 m');
+    expect(printed[0]).toContain('refused by circuit_breaker: CIRCUIT_OPEN; another call may succeed in 60 s');
   });
 
   it('prints the step to a fallback, and each call', async () => {

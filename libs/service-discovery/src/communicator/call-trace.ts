@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { formatMs, messageOf } from '../common/index.js';
+import { durationText, messageOf } from '../common/index.js';
 import {
   addressOf,
   type EventIds,
@@ -89,7 +89,7 @@ class PrintedCall implements CallSpan {
     private readonly print: PrintTrace,
   ) {
     this.beganAt = start.now();
-    if (start.waitedMs > 0) this.note(`waited ${formatMs(start.waitedMs)} for the first registration`);
+    if (start.waitedMs > 0) this.note(`waited ${durationText(start.waitedMs)} for the first registration`);
   }
 
   emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name] & EventIds): void {
@@ -107,7 +107,7 @@ class PrintedCall implements CallSpan {
     const how = failOpen ? `${strategy}, fail open: no healthy instance can take the call` : strategy;
     this.note(
       `attempt ${attempt}${isHedge ? ', a hedge,' : ''} to ${instance.instanceId} at ${addressOf(instance)} ` +
-        `by ${how}; ${formatMs(left)} left`,
+        `by ${how}; ${durationText(left)} left`,
     );
     const inner = this.start.span?.startAttempt(traced);
     return {
@@ -168,14 +168,13 @@ function describeOutcome({ status, error }: AttemptOutcome): string {
 const DECISIONS: { readonly [Name in EventName]?: (event: ServiceDiscoveryEvents[Name]) => string } = {
   'call.passed_over': ({ instanceId, reason }) => `passes over ${instanceId}: ${reason}`,
   'call.refused': ({ stage, code, retryAfterMs }) =>
-    `refused by ${stage}: ${code}${retryAfterMs === undefined ? '' : `; another call may succeed in ${formatMs(retryAfterMs)}`}`,
+    `refused by ${stage}: ${code}${retryAfterMs === undefined ? '' : `; another call may succeed in ${durationText(retryAfterMs)}`}`,
   'call.retried': ({ attempt, delayMs, reason }) => `retries with attempt ${attempt} ${after(delayMs)}: ${reason}`,
   'call.retry_budget_exhausted': ({ reason }) => `does not retry, since the retry budget is exhausted: ${reason}`,
-  'call.hedged': ({ attempt, afterMs }) =>
-    `hedges with attempt ${attempt}, ${formatMs(Math.round(afterMs))} after the last`,
+  'call.hedged': ({ attempt, afterMs }) => `hedges with attempt ${attempt}, ${durationText(afterMs)} after the last`,
   'call.failed_over': ({ from, to, reason }) => `fails over from ${from} to ${to}: ${reason}`,
   'call.answered_stale': ({ ageMs, reason }) =>
-    `answers with the last good response, ${formatMs(Math.round(ageMs))} old: ${reason}`,
+    `answers with the last good response, ${durationText(ageMs)} old: ${reason}`,
 };
 
 function describe<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name]): string | undefined {
@@ -183,5 +182,5 @@ function describe<Name extends EventName>(type: Name, payload: ServiceDiscoveryE
 }
 
 function after(delayMs: number): string {
-  return delayMs === 0 ? 'at once' : `after ${formatMs(Math.round(delayMs))}`;
+  return delayMs === 0 ? 'at once' : `after ${durationText(delayMs)}`;
 }

@@ -1,4 +1,4 @@
-import { type ErrorCode, oneLine, type TlsUse, withoutUndefined } from '../common/index.js';
+import { durationText, type ErrorCode, oneLine, type TlsUse, withoutUndefined } from '../common/index.js';
 import {
   baseUrlOf,
   keyOf,
@@ -95,7 +95,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const verb = enforced === false ? 'would be' : 'is';
       return {
         level: 'warn',
-        message: `${keyOf(key)} ${verb} ejected for ${Math.round(ejectedForMs)} ms: ${evidence}`,
+        message: `${keyOf(key)} ${verb} ejected for ${durationText(ejectedForMs)}: ${evidence}`,
         fields: { ...labels(key), reason, evidence, ejectedForMs, ejections, enforced },
       };
     }
@@ -108,7 +108,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { key, reason, avoidedForMs, failures } = event;
       return {
         level: 'warn',
-        message: `${keyOf(key)} is unreachable and avoided for ${Math.round(avoidedForMs)} ms: ${reason}`,
+        message: `${keyOf(key)} is unreachable and avoided for ${durationText(avoidedForMs)}: ${reason}`,
         fields: { ...labels(key), reason, avoidedForMs, failures },
       };
     }
@@ -162,7 +162,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'registry.available':
       return {
         level: 'log',
-        message: `The registry is available again after ${Math.round(event.downMs)} ms`,
+        message: `The registry is available again after ${durationText(event.downMs)}`,
         fields: { downMs: event.downMs },
       };
     case 'registry.writes_refused':
@@ -174,7 +174,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'registry.writes_accepted':
       return {
         level: 'log',
-        message: `The registry accepts writes again after ${Math.round(event.refusedMs)} ms`,
+        message: `The registry accepts writes again after ${durationText(event.refusedMs)}`,
         fields: { refusedMs: event.refusedMs },
       };
     case 'registry.trouble': {
@@ -227,7 +227,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'circuit.opened': {
       const { reason, failures, retryAfterMs } = event;
       const why = WHY_OPENED[reason] ?? `after ${failures} failures`;
-      const until = retryAfterMs === undefined ? '' : `, next try in ${Math.round(retryAfterMs)} ms`;
+      const until = retryAfterMs === undefined ? '' : `, next try in ${durationText(retryAfterMs)}`;
       return circuit(event, 'warn', `opened ${why}${until}`, { failures, retryAfterMs });
     }
     case 'circuit.half_opened':
@@ -313,7 +313,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { service, attempt, afterMs } = event;
       return {
         level: 'debug',
-        message: `Call to ${service} is hedged by attempt ${attempt}: no answer after ${Math.round(afterMs)} ms`,
+        message: `Call to ${service} is hedged by attempt ${attempt}: no answer after ${durationText(afterMs)}`,
         fields: { service, attempt, afterMs },
       };
     }
@@ -329,7 +329,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { service, ageMs, reason } = event;
       return {
         level: 'warn',
-        message: `Call to ${service} failed and got a stale answer, ${Math.round(ageMs)} ms old${because(reason)}`,
+        message: `Call to ${service} failed and got a stale answer, ${durationText(ageMs)} old${because(reason)}`,
         fields: { service, ageMs, reason },
       };
     }
@@ -353,7 +353,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { service, instanceId, address, request, ok, status, code, attempts, durationMs } = event;
       const call = request === undefined ? `Call to ${service}` : `${request} of ${service}`;
       const effort = `after ${attempts} attempt${attempts === 1 ? '' : 's'}`;
-      const failure = `failed ${effort} in ${Math.round(durationMs)} ms: ${describeFailure(event)}`;
+      const failure = `failed ${effort} in ${durationText(durationMs)}: ${describeFailure(event)}`;
       return {
         level: ok ? 'debug' : 'warn',
         message: `${call} ${ok ? `succeeded ${effort}` : failure}`,

@@ -1,4 +1,4 @@
-import { settlesWithin, RegistryUnavailableError, type Clock } from '../common/index.js';
+import { type Clock, durationText, RegistryUnavailableError, settlesWithin } from '../common/index.js';
 import { type InstanceKey, type Lease } from '../model/index.js';
 import { inBatches } from './rounds.js';
 
@@ -20,7 +20,7 @@ export async function forEachOwn(
   leases: readonly Lease[],
   task: (lease: Lease) => Promise<unknown>,
 ): Promise<OwnInstancesReport> {
-  const tooLate = new RegistryUnavailableError(`The registry did not answer within ${PATIENCE_MS} ms`);
+  const tooLate = new RegistryUnavailableError(`The registry did not answer within ${durationText(PATIENCE_MS)}`);
   const failures = new Map<Lease, unknown>(leases.map((lease) => [lease, tooLate]));
   let timedOut = false;
   const work = inBatches(leases, CONCURRENCY, async (lease) => {

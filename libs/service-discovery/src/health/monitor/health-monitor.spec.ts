@@ -211,7 +211,7 @@ describe('HealthMonitor', () => {
     await clock.advanceAsync(2_900);
     expect(checked).toHaveLength(0);
     await clock.advanceAsync(1_100);
-    expect(checked).toMatchObject([{ passed: false, detail: { reason: 'timed out after 4000 ms' } }]);
+    expect(checked).toMatchObject([{ passed: false, detail: { reason: 'timed out after 4 s' } }]);
     expect(probe.calls[0]!.signal.aborted).toBe(true);
 
     await clock.advanceAsync(100_000);

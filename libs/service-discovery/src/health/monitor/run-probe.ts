@@ -1,4 +1,4 @@
-import { type Clock, type Timer } from '../../common/index.js';
+import { type Clock, durationText, type Timer } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { failureReason, type Probe, type ProbeResult, shortReason } from '../probes/probe.js';
 
@@ -25,7 +25,9 @@ export async function runProbe(
   const onAbort = (): void => stop.abort(signal.reason);
   if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
-  const timer = afterRunning(clock, timeoutMs, () => stop.abort(new Error(`timed out after ${timeoutMs} ms`)));
+  const timer = afterRunning(clock, timeoutMs, () =>
+    stop.abort(new Error(`timed out after ${durationText(timeoutMs)}`)),
+  );
   try {
     return await Promise.race([ask(probe, instance, stop.signal), stopped(stop.signal)]);
   } finally {

@@ -221,7 +221,7 @@ describe('GrpcProbe', () => {
       void clock.advanceAsync(1_000);
     });
     const result = await runProbe(new GrpcProbe(), instanceAt(port), { clock, timeoutMs: 1_000, signal });
-    expect(result).toEqual({ passed: false, kind: 'timeout', reason: 'timed out after 1000 ms' });
+    expect(result).toEqual({ passed: false, kind: 'timeout', reason: 'timed out after 1 s' });
   });
 });
 

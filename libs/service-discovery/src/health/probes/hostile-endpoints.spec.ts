@@ -21,24 +21,24 @@ const UNREADABLE = /^(connection closed before the answer was complete|connectio
 
 /** How an endpoint misbehaves, and the reason of the failure. */
 const FAILING: readonly (readonly [name: string, misbehave: Misbehaviour, reason: string | RegExp])[] = [
-  ['never answers', (_socket, isStuck) => isStuck(), 'timed out after 1000 ms'],
+  ['never answers', (_socket, isStuck) => isStuck(), 'timed out after 1 s'],
   [
     'drips its head a byte at a time',
     (socket, isStuck) => {
       for (const byte of 'HTTP/1.1 200 OK\r\nx-slow: ') socket.write(byte);
       isStuck();
     },
-    'timed out after 1000 ms',
+    'timed out after 1 s',
   ],
   [
     'stops in the middle of the body',
     (socket, isStuck) => socket.write(`${head(JSON_TYPE, 'content-length: 100')}[`, isStuck),
-    'timed out after 1000 ms',
+    'timed out after 1 s',
   ],
   [
     'stops within a chunk',
     (socket, isStuck) => socket.write(`${head(JSON_TYPE, 'transfer-encoding: chunked')}ff\r\n[`, isStuck),
-    'timed out after 1000 ms',
+    'timed out after 1 s',
   ],
   [
     'has headers that never end',

@@ -1,6 +1,6 @@
 import { Inject, Injectable, Logger } from '@nestjs/common';
 import { type HealthIndicatorResult } from '@nestjs/terminus';
-import { type Clock, Listeners, messageOf, settlesWithin } from '../../common/index.js';
+import { type Clock, durationText, Listeners, messageOf, settlesWithin } from '../../common/index.js';
 import { LOG_CONTEXT } from '../logging.js';
 import { CLOCK } from '../tokens.js';
 
@@ -113,7 +113,7 @@ export class ServiceReadiness {
     if (running.length === 0) return results;
     const isComplete = await settlesWithin(this.clock, CHECK_PATIENCE_MS, Promise.all(running));
     if (isComplete) return results;
-    const message = `not all of ${running.length} checks have answered within ${CHECK_PATIENCE_MS} ms`;
+    const message = `not all of ${running.length} checks have answered within ${durationText(CHECK_PATIENCE_MS)}`;
     return { ...results, checks: { status: 'down', message } };
   }
 }

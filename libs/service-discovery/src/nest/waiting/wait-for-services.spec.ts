@@ -366,7 +366,7 @@ describe('a wait that was in vain', () => {
     const error = await failure();
     expect(error).toMatchObject({ code: 'SERVICE_NOT_READY', service: 'users', timeoutMs: 20_000 });
     expect(error.message).toBe(
-      '"users" was not there within 20000 ms: 5 instances, none healthy ' +
+      '"users" was not there within 20 s: 5 instances, none healthy ' +
         '(a is unhealthy: status 503; b is draining; c was not checked yet; 2 more). A hint.',
     );
   });
@@ -398,7 +398,7 @@ describe('a wait that was in vain', () => {
     expect(error.missing.map(({ service }) => service)).toEqual(['orders', 'payments']);
     expect(error.service).toBeUndefined();
     expect(error.message).toBe(
-      '2 services were not there within 20000 ms: "orders": no instance of it is registered; ' +
+      '2 services were not there within 20 s: "orders": no instance of it is registered; ' +
         '"payments": no instance of it is registered. A hint.',
     );
   });

@@ -142,7 +142,7 @@ describe('Bulkhead', () => {
     await expect(waiting).rejects.toMatchObject({
       code: 'BULKHEAD_FULL',
       service: 'users',
-      message: 'All 1 slots for "users" stayed busy for the 2000 ms that a call may wait',
+      message: 'All 1 slots for "users" stayed busy for the 2 s that a call may wait',
     });
     release();
     (await later)();

@@ -378,7 +378,7 @@ describe('CircuitBreaker', () => {
       expect(error).toBeInstanceOf(CircuitOpenError);
       expect(error).toMatchObject({ code: 'CIRCUIT_OPEN', service: 'users', retryAfterMs: 18_000 });
       expect((error as Error).message).toBe(
-        'The circuit of "users" is open after too many failures: try again in 18000 ms',
+        'The circuit of "users" is open after too many failures: try again in 18 s',
       );
     });
 
@@ -410,7 +410,7 @@ describe('CircuitBreaker', () => {
       const breaker = new CircuitBreaker({ failureThreshold: 1, recoveryTimeout: '1s' }, { clock });
       await expect(breaker.execute(() => Promise.reject(new Error('down')))).rejects.toThrow('down');
       clock.advance(0.25);
-      expect(breaker.refusal()).toMatchObject({ retryAfterMs: 1_000, message: expect.stringContaining('1000 ms') });
+      expect(breaker.refusal()).toMatchObject({ retryAfterMs: 1_000, message: expect.stringContaining('in 1 s') });
     });
 
     it('retry on the open circuit carries retryAfterMs', async () => {

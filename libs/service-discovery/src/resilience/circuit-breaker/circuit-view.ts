@@ -1,4 +1,4 @@
-import { CircuitOpenError } from '../../common/index.js';
+import { CircuitOpenError, durationText } from '../../common/index.js';
 import { type CircuitReason, type CircuitState, type EventSink } from '../../model/index.js';
 import { type CallCounts } from './opening-rule.js';
 
@@ -55,7 +55,10 @@ export function createRefusal(
   if (retryAfterMs === undefined) return new CircuitOpenError(`${subject} ${why}`, { service });
   // Rounded up, so that a retry after that time is not too early.
   const wholeMs = Math.ceil(retryAfterMs);
-  return new CircuitOpenError(`${subject} ${why}: try again in ${wholeMs} ms`, { service, retryAfterMs: wholeMs });
+  return new CircuitOpenError(`${subject} ${why}: try again in ${durationText(wholeMs)}`, {
+    service,
+    retryAfterMs: wholeMs,
+  });
 }
 
 /** One step of a circuit breaker from a state to another. */

@@ -1,3 +1,4 @@
+import { durationText } from '../../common/index.js';
 import { type EjectionReason } from '../../model/index.js';
 import { type OutlierSample, type ResolvedOutlierDetectionOptions } from './outlier-detection-options.js';
 
@@ -79,7 +80,7 @@ const byLatency: Rule = (samples, { latency: rule }) => {
   return candidates.flatMap(({ instanceId, latency }) => {
     const others = all.median(latency);
     if (latency < Math.max(rule.factor * others, others + rule.margin)) return [];
-    const evidence = `latency of ${Math.round(latency)} ms, of the others ${Math.round(others)} ms`;
+    const evidence = `latency of ${durationText(latency)}, of the others ${durationText(others)}`;
     return [{ instanceId, reason: 'latency', evidence, badness: latency }];
   });
 };

@@ -39,8 +39,8 @@ describe('a command whose connection closed', () => {
     expect(connection.unavailable(closed).message).toMatch(/cannot be reached: the connection was closed/);
     connection.noteAnswer();
     expect(connection.unavailable(closed).message).toMatch(/cannot be reached: the connection was lost/);
-    connection.giveUp([client], new Error('it did not answer within 2000 ms'));
-    expect(connection.unavailable(closed).message).toMatch(/cannot be reached: it did not answer within 2000 ms/);
+    connection.giveUp([client], new Error('it did not answer within 2 s'));
+    expect(connection.unavailable(closed).message).toMatch(/cannot be reached: it did not answer within 2 s/);
     await connection.close();
   });
 

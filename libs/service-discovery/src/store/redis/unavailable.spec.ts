@@ -48,7 +48,7 @@ const connectingSays = (code: string, message: string, tls: boolean | undefined)
 describe('the error for an unreachable Redis', () => {
   it.each<[string, string, boolean | undefined, RegExp]>([
     ['ETIMEDOUT', 'connect ETIMEDOUT', true, /does not speak TLS there/],
-    ['', 'it did not answer within 2000 ms', true, /does not speak TLS there/],
+    ['', 'it did not answer within 2 s', true, /does not speak TLS there/],
     ['', 'the connection was closed', false, /requires TLS there: use a rediss:/],
     ['DEPTH_ZERO_SELF_SIGNED_CERT', 'self-signed certificate', true, /set the option tls to a CA of your own/],
     ['', "NOPERM User shop has no permissions to run the 'xadd' command", undefined, /see docs.redis.md/],
@@ -60,7 +60,7 @@ describe('the error for an unreachable Redis', () => {
   it.each<[string, string, boolean | undefined]>([
     ['ECONNREFUSED', 'connect ECONNREFUSED 127.0.0.1:6379', true],
     ['ETIMEDOUT', 'connect ETIMEDOUT', false],
-    ['', 'it did not answer within 2000 ms', undefined],
+    ['', 'it did not answer within 2 s', undefined],
   ])('does not guess a cause without evidence: %s %s', (code, message, tls) => {
     expect(connectingSays(code, message, tls)).toBe(`Redis at redis://redis:6379 cannot be reached: ${message}`);
   });

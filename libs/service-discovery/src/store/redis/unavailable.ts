@@ -1,4 +1,4 @@
-import { messageOf, RegistryUnavailableError } from '../../common/index.js';
+import { durationText, messageOf, RegistryUnavailableError } from '../../common/index.js';
 import { type RedisAddress } from './redis-url.js';
 
 /** The errors of a server that is of another kind than the URL says. */
@@ -57,7 +57,7 @@ export interface Circumstances {
 /** Redis did not answer in time. */
 export class NoAnswerError extends Error {
   constructor(timeoutMs: number) {
-    super(`it did not answer within ${timeoutMs} ms`);
+    super(`it did not answer within ${durationText(timeoutMs)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 import { type Dispatcher, type Pool } from 'undici';
 import {
   type Clock,
+  durationText,
   InvalidInstanceError,
   LeaseLostError,
   messageOf,
@@ -121,7 +122,7 @@ export class RegistryHttp {
     if (!this.pool) await this.openPool();
     const { requestTimeoutMs } = this.options;
     const timer = this.clock.setTimer(
-      () => stop.abort(new Error(`it did not answer within ${requestTimeoutMs} ms`)),
+      () => stop.abort(new Error(`it did not answer within ${durationText(requestTimeoutMs)}`)),
       requestTimeoutMs,
     );
     try {

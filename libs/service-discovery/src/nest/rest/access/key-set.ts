@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import type { createLocalJWKSet, JSONWebKeySet } from 'jose' with { 'resolution-mode': 'import' };
-import { type Clock, messageOf, readUpTo } from '../../../common/index.js';
+import { type Clock, durationText, messageOf, readUpTo } from '../../../common/index.js';
 
 /** Keys that are older are read again, so that one that the issuer has withdrawn is no longer valid. */
 const MAX_AGE_MS = 600_000;
@@ -70,7 +70,7 @@ export class KeySet {
   private async fetch(): Promise<string> {
     const stop = new AbortController();
     const timer = this.deps.clock.setTimer(
-      () => stop.abort(new Error(`no answer within ${TIMEOUT_MS} ms`)),
+      () => stop.abort(new Error(`no answer within ${durationText(TIMEOUT_MS)}`)),
       TIMEOUT_MS,
     );
     try {
