@@ -90,7 +90,10 @@ async function photograph(name, url, action) {
       const page = await browser.newPage({ viewport: { width, height: width === 390 ? 844 : 820 }, colorScheme });
       await page.goto(url);
       await sleep(1_500);
-      if (action !== undefined) await page.getByRole('button', { name: action, exact: true }).first().click();
+      if (action !== undefined) {
+        await page.getByRole('button', { name: action, exact: true }).first().click();
+        await page.getByRole('dialog').waitFor();
+      }
       await page.screenshot({
         path: join(folder, `${name}-${width}-${colorScheme}.png`),
         fullPage: name !== 'journal' && action === undefined,

@@ -6,13 +6,13 @@ setInterval(() => {
   if (!document.hidden) now.value = Date.now();
 }, 1_000);
 
-/** A length of time in its largest unit: `45 s`, `3 min`, `2 h`, `5 d`. */
+/** A length of time in its largest unit, which no line break parts from it: `45 s`, `3 min`, `2 h`, `5 d`. */
 export function duration(seconds: number): string {
   const whole = Math.max(0, Math.round(seconds));
-  if (whole < 90) return `${whole} s`;
-  if (whole < 90 * 60) return `${Math.round(whole / 60)} min`;
-  if (whole < 36 * 3_600) return `${Math.round(whole / 3_600)} h`;
-  return `${Math.round(whole / 86_400)} d`;
+  if (whole < 90) return `${whole}\u00a0s`;
+  if (whole < 90 * 60) return `${Math.round(whole / 60)}\u00a0min`;
+  if (whole < 36 * 3_600) return `${Math.round(whole / 3_600)}\u00a0h`;
+  return `${Math.round(whole / 86_400)}\u00a0d`;
 }
 
 const CLOCK = new Intl.DateTimeFormat(undefined, {
@@ -23,14 +23,16 @@ const CLOCK = new Intl.DateTimeFormat(undefined, {
 });
 const DAY_AND_CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
 
-export const clockTime = (iso: string): string => CLOCK.format(new Date(iso));
+/** @param at ISO 8601, or milliseconds since the Unix epoch */
+export const clockTime = (at: string | number): string => CLOCK.format(new Date(at));
 export const fullTime = (iso: string): string => DAY_AND_CLOCK.format(new Date(iso));
 
 export function ms(value: number | null | undefined): string {
   if (value == null) return '–';
   if (value >= 10_000) return `${(value / 1_000).toFixed(0)} s`;
-  if (value >= 1_000) return `${(value / 1_000).toFixed(1)} s`;
-  return value > 0 && value < 10 ? `${value.toFixed(1)} ms` : `${Math.round(value)} ms`;
+  if (value >= 1_000) return `${Number((value / 1_000).toFixed(1))} s`;
+  if (value > 0 && value < 0.1) return '< 0.1 ms';
+  return value < 10 ? `${Number(value.toFixed(1))} ms` : `${Math.round(value)} ms`;
 }
 
 export function percent(share: number | null | undefined): string {

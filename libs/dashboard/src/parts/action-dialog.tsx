@@ -1,5 +1,5 @@
 import { signal } from '@preact/signals';
-import { useEffect, useRef, useState } from 'preact/hooks';
+import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 import { type ApiError, type Path, put } from '../api.js';
 import { overview } from '../live.js';
 
@@ -48,7 +48,7 @@ function OpenDialog({ action, onDone }: { readonly action: Action; readonly onDo
   const [reason, setReason] = useState('');
   const [error, setError] = useState<ApiError>();
   const [isSending, setSending] = useState(false);
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const close = (): void => {
     // Gives the focus back to the button that opened it.
     dialog.current?.close();

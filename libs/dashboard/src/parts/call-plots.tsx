@@ -5,6 +5,9 @@ import { type Calls, type CallSeries } from '../model.js';
 import { Empty } from './basics.js';
 import { Plot } from './plot.js';
 
+/** Steps without one have none. */
+export const rateOrNone = (perSecond: number | null): string => rate(perSecond ?? 0);
+
 /** Rate, errors, latency and what was added or refused, over the last hour. */
 export function CallPlots({ calls, edges }: { readonly calls: Calls; readonly edges: readonly CallSeries[] }) {
   const plots = useMemo(() => toPlots(calls, edges), [calls, edges]);
@@ -20,7 +23,7 @@ export function CallPlots({ calls, edges }: { readonly calls: Calls; readonly ed
       <Plot
         title="Calls a second"
         times={plots.times}
-        format={rate}
+        format={rateOrNone}
         lines={[
           { label: 'calls', values: plots.rates, color: '--series-1', isFilled: true },
           { label: 'errors', values: plots.errorRates, color: '--unhealthy', isFilled: true },
@@ -39,7 +42,7 @@ export function CallPlots({ calls, edges }: { readonly calls: Calls; readonly ed
       <Plot
         title="Retries, hedges and refusals a second"
         times={plots.times}
-        format={rate}
+        format={rateOrNone}
         lines={[
           { label: 'retries', values: plots.retries, color: '--series-3' },
           { label: 'hedges', values: plots.hedges, color: '--series-2' },

@@ -1,6 +1,7 @@
 import { type EdgeLabel, Graph, type GraphLabel, layout, type NodeLabel } from '@dagrejs/dagre';
 
 export const NODE = { width: 236, height: 48 };
+const LABEL = { width: 116, height: 18 };
 
 interface Point {
   readonly x: number;
@@ -19,13 +20,12 @@ export interface GraphLayout {
 /** Callers on the left, the services that they call on the right. */
 export function layOut(names: readonly string[], edges: readonly { from: string; to: string }[]): GraphLayout {
   const graph = new Graph<GraphLabel, NodeLabel, EdgeLabel>();
-  graph.setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 56, marginx: 16, marginy: 20 });
+  graph.setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 88, marginx: 16, marginy: 20 });
   graph.setDefaultEdgeLabel(() => ({}));
   for (const name of names) graph.setNode(name, { ...NODE });
   const known = new Set(names);
   for (const { from, to } of edges) {
-    if (known.has(from) && known.has(to) && from !== to)
-      graph.setEdge(from, to, { width: 110, height: 18, labelpos: 'c' });
+    if (known.has(from) && known.has(to) && from !== to) graph.setEdge(from, to, { ...LABEL, labelpos: 'c' });
   }
   layout(graph);
   const { width = 0, height = 0 } = graph.graph();
@@ -33,8 +33,18 @@ export function layOut(names: readonly string[], edges: readonly { from: string;
   const paths = new Map(
     graph.edges().map(({ v, w }) => {
       const { points = [], x = 0, y = 0 } = graph.edge(v, w);
-      const ends = sidesOf(pointOf(graph.node(v)), pointOf(graph.node(w)));
-      return [`${v} ${w}`, { path: curve([ends.from, ...points.slice(1, -1), ends.to]), label: { x, y } }];
+      const { from, to } = sidesOf(pointOf(graph.node(v)), pointOf(graph.node(w)));
+      const half = (from.x <= to.x ? LABEL.width : -LABEL.width) / 2;
+      // Level below the label, which would hide a curve.
+      const between = points.slice(1, -1).flatMap((point) =>
+        point.x === x && point.y === y
+          ? [
+              { x: x - half, y },
+              { x: x + half, y },
+            ]
+          : [point],
+      );
+      return [`${v} ${w}`, { path: curve([from, ...between, to]), label: { x, y } }];
     }),
   );
   return { width: Math.max(width, 1), height: Math.max(height, 1), nodes, edges: paths };

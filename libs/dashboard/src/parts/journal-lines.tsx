@@ -1,4 +1,4 @@
-import { clockTime, fullTime, words } from '../format.js';
+import { clockTime, fullTime } from '../format.js';
 import { type JournalEntry, type Status } from '../model.js';
 import { toInstance, toService } from '../router.js';
 import { isStatus, StatusIcon } from './basics.js';
@@ -30,7 +30,7 @@ export function JournalLine({ entry }: { readonly entry: JournalEntry }) {
         {after}
         {(reason ?? by) !== null && (
           <span class="muted">
-            {reason !== null && !text.includes(reason) && ` (${isCode(reason) ? words(reason) : reason})`}
+            {reason !== null && !isCode(reason) && !text.includes(reason) && ` (${reason})`}
             {by !== null && !text.includes(by) && ` by ${by}`}
           </span>
         )}
@@ -39,6 +39,7 @@ export function JournalLine({ entry }: { readonly entry: JournalEntry }) {
   );
 }
 
+/** The text of an entry says the same in words. */
 const isCode = (reason: string): boolean => /^[a-z_]+$/.test(reason);
 
 /** What stands before and after the name, which is part of most texts; else it leads. */

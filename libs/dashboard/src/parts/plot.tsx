@@ -1,6 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
+import { clockTime } from '../format.js';
 import { theme } from './theme.js';
 
 interface Line {
@@ -20,14 +21,23 @@ interface PlotProps {
   readonly height?: number;
 }
 
-const HOUR_AND_MINUTE = new Intl.DateTimeFormat(undefined, {
-  hour: '2-digit',
-  minute: '2-digit',
-  second: '2-digit',
-  hour12: false,
-});
+const textAt = (time: number | undefined): string => (time === undefined ? 'no time' : clockTime(time * 1_000));
 
-/** A plot over time. Its legend has the values under the pointer, else the last ones. */
+/** Where a key leads to from a place of a plot, as in any slider; undefined: nowhere. */
+function placeAfter(key: string, place: number, last: number): number | undefined {
+  const places: Readonly<Record<string, number>> = {
+    ArrowLeft: place - 1,
+    ArrowRight: place + 1,
+    PageUp: place - 10,
+    PageDown: place + 10,
+    Home: 0,
+    End: last,
+  };
+  const to = places[key];
+  return to === undefined ? undefined : Math.max(0, Math.min(last, to));
+}
+
+/** A plot over time. Its legend has the values under the pointer, or where arrow keys lead, else the last ones. */
 export function Plot({ title, times, lines, format, height = 170 }: PlotProps) {
   const element = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot>(undefined);
@@ -55,7 +65,9 @@ export function Plot({ title, times, lines, format, height = 170 }: PlotProps) {
   useEffect(() => plot.current?.setData(data), [times, lines]);
   const index = pointed ?? times.length - 1;
   const time = times[index];
-  const valueOf = ({ values }: Line): string => format(values[index] ?? (times.length > 0 ? 0 : null));
+  const valueOf = ({ values }: Line): string => format(values[index] ?? null);
+  const point = (to: number): void =>
+    plot.current?.setCursor({ left: plot.current.valToPos(times[to] ?? 0, 'x'), top: 0 });
   return (
     <figure class="plot">
       <figcaption>
@@ -67,10 +79,26 @@ export function Plot({ title, times, lines, format, height = 170 }: PlotProps) {
               {line.label} {valueOf(line)}
             </span>
           ))}
-          {pointed !== null && time !== undefined && <span>at {HOUR_AND_MINUTE.format(time * 1_000)}</span>}
+          {pointed !== null && <span>at {textAt(time)}</span>}
         </span>
       </figcaption>
-      <div ref={element} role="img" aria-label={`${title}, over time`} />
+      <div
+        ref={element}
+        role="slider"
+        tabIndex={0}
+        aria-label={`${title}, over time`}
+        aria-valuemin={0}
+        aria-valuemax={Math.max(0, times.length - 1)}
+        aria-valuenow={index}
+        aria-valuetext={`${textAt(time)}: ${lines.map((line) => `${line.label} ${valueOf(line)}`).join(', ')}`}
+        onKeyDown={(event) => {
+          const to = placeAfter(event.key, index, times.length - 1);
+          if (to === undefined) return;
+          event.preventDefault();
+          point(to);
+        }}
+        onBlur={() => plot.current?.setCursor({ left: -1, top: -1 })}
+      />
     </figure>
   );
 }

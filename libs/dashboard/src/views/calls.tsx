@@ -6,6 +6,9 @@ import { type Calls, type CallSeries } from '../model.js';
 import { Empty, Heading, Loaded, Section } from '../parts/basics.js';
 import { CallPlots } from '../parts/call-plots.js';
 import { Choice, distinct } from '../parts/filters.js';
+import { isNarrow } from '../parts/narrow.js';
+import { type Column, SortHeader } from '../parts/sort-header.js';
+import { VirtualList } from '../parts/virtual-list.js';
 import { route, toService } from '../router.js';
 
 export function CallsView() {
@@ -57,67 +60,106 @@ function CallsOf({ calls }: { readonly calls: Calls }) {
   );
 }
 
+/** An edge with its sums over the hour. */
+interface EdgeSums {
+  readonly edge: CallSeries;
+  readonly calls: number;
+  readonly errors: number;
+  readonly retries: number;
+  readonly hedges: number;
+  readonly shed: number;
+  /** Of the last step with calls, in milliseconds. */
+  readonly p95: number;
+}
+
+const sumsOf = (edge: CallSeries): EdgeSums => ({
+  edge,
+  calls: total([edge], 'calls'),
+  errors: total([edge], 'errors'),
+  retries: total([edge], 'retries'),
+  hedges: total([edge], 'hedges'),
+  shed: total([edge], 'shed'),
+  p95: edge.points.findLast(({ p95_ms: p95 }) => p95 !== null)?.p95_ms ?? 0,
+});
+
+const COLUMNS: readonly Column[] = [
+  { name: 'caller', title: 'Caller', order: 'ascending' },
+  { name: 'service', title: 'Service', order: 'ascending' },
+  { name: 'calls', title: 'Calls', order: 'descending', class: 'is-number' },
+  { name: 'errors', title: 'Errors', order: 'descending', class: 'is-number' },
+  { name: 'retries', title: 'Retries', order: 'descending', class: 'is-number' },
+  { name: 'hedges', title: 'Hedges', order: 'descending', class: 'is-number' },
+  { name: 'shed', title: 'Refused', order: 'descending', class: 'is-number' },
+  { name: 'p95', title: 'p95 now', order: 'descending', class: 'is-number' },
+  { name: 'budget', title: 'Retry budget left', class: 'is-number' },
+];
+
+type Order = (a: EdgeSums, b: EdgeSums) => number;
+
+const byCalls: Order = (a, b) => b.calls - a.calls;
+
+const ORDERS: ReadonlyMap<string, Order> = new Map<string, Order>([
+  ['caller', (a, b) => compare(a.edge.caller, b.edge.caller) || byCalls(a, b)],
+  ['service', (a, b) => compare(a.edge.service_name, b.edge.service_name) || byCalls(a, b)],
+  ['errors', (a, b) => b.errors - a.errors],
+  ['retries', (a, b) => b.retries - a.retries],
+  ['hedges', (a, b) => b.hedges - a.hedges],
+  ['shed', (a, b) => b.shed - a.shed],
+  ['p95', (a, b) => b.p95 - a.p95],
+]);
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
+
 function EdgeTable({ edges }: { readonly edges: readonly CallSeries[] }) {
-  const sorted = [...edges].sort((a, b) => total([b], 'calls') - total([a], 'calls'));
+  const { sort = 'calls' } = route.value.query;
+  const sums = useMemo(() => edges.map(sumsOf), [edges]);
+  const sorted = useMemo(() => [...sums].sort(ORDERS.get(sort) ?? byCalls), [sums, sort]);
   return (
     <div class="scroll-x" tabIndex={0} role="region" aria-label="Which service calls which, table">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Caller</th>
-            <th scope="col">Service</th>
-            <th scope="col" class="is-number">
-              Calls
-            </th>
-            <th scope="col" class="is-number">
-              Errors
-            </th>
-            <th scope="col" class="is-number">
-              Retries
-            </th>
-            <th scope="col" class="is-number">
-              Hedges
-            </th>
-            <th scope="col" class="is-number">
-              Refused
-            </th>
-            <th scope="col" class="is-number">
-              p95 now
-            </th>
-            <th scope="col" class="is-number">
-              Retry budget left
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {sorted.map((edge) => (
-            <EdgeRow key={`${edge.caller} ${edge.service_name}`} edge={edge} />
-          ))}
-        </tbody>
-      </table>
+      <VirtualList
+        class="edges"
+        label="Which service calls which"
+        items={sorted}
+        keyOf={({ edge }) => `${edge.caller} ${edge.service_name}`}
+        rowHeight={isNarrow.value ? 56 : 36}
+        header={<SortHeader columns={COLUMNS} sort={sort} />}
+        render={(sum) => <EdgeRow sums={sum} />}
+      />
     </div>
   );
 }
 
-function EdgeRow({ edge }: { readonly edge: CallSeries }) {
-  const calls = total([edge], 'calls');
-  const errors = total([edge], 'errors');
-  const latest = edge.points.findLast(({ p95_ms: p95 }) => p95 !== null);
+function EdgeRow({ sums }: { readonly sums: EdgeSums }) {
+  const { edge, calls, errors, retries, hedges, shed, p95 } = sums;
   return (
-    <tr>
-      <th scope="row">{edge.caller}</th>
-      <td>
+    <>
+      <span role="rowheader" class="cut strong" title={edge.caller}>
+        {edge.caller}
+      </span>
+      <span role="cell" class="cut" title={edge.service_name}>
         <a href={toService(edge.service_name)}>{edge.service_name}</a>
-      </td>
-      <td class="is-number">{calls.toLocaleString()}</td>
-      <td class={`is-number ${errors > 0 ? 'is-bad' : ''}`}>
+      </span>
+      <span role="cell" class="is-number">
+        {calls.toLocaleString()}
+      </span>
+      <span role="cell" class={`is-number ${errors > 0 ? 'is-bad' : ''}`}>
         {errors.toLocaleString()} <span class="muted">({percent(calls === 0 ? 0 : errors / calls)})</span>
-      </td>
-      <td class="is-number">{total([edge], 'retries').toLocaleString()}</td>
-      <td class="is-number">{total([edge], 'hedges').toLocaleString()}</td>
-      <td class="is-number">{total([edge], 'shed').toLocaleString()}</td>
-      <td class="is-number">{ms(latest?.p95_ms)}</td>
-      <td class="is-number">{percent(edge.retry_budget)}</td>
-    </tr>
+      </span>
+      <span role="cell" class="is-number">
+        {retries.toLocaleString()}
+      </span>
+      <span role="cell" class="is-number">
+        {hedges.toLocaleString()}
+      </span>
+      <span role="cell" class="is-number">
+        {shed.toLocaleString()}
+      </span>
+      <span role="cell" class="is-number">
+        {p95 === 0 ? '–' : ms(p95)}
+      </span>
+      <span role="cell" class="is-number">
+        {percent(edge.retry_budget)}
+      </span>
+    </>
   );
 }

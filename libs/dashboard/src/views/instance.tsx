@@ -176,7 +176,7 @@ function ShareOfCalls({ calls }: { readonly calls: InstanceCalls | undefined }) 
         ['share by weight', <Share key="weight" of={weightShare} />],
         ['calls', count.toLocaleString()],
         ['errors', `${errors.toLocaleString()} (${percent(errors / count)})`],
-        ['p95', ms(p95)],
+        ['latency, p95', ms(p95)],
       ]}
     />
   );
@@ -268,7 +268,7 @@ function HistorySection({ service, id }: InstanceProps) {
                       {from ?? 'registered'} → <span class="strong">{to ?? 'gone'}</span>
                       <span class="muted">
                         {' '}
-                        {sourceWords(source).toLowerCase()}
+                        by {sourceWords(source).toLowerCase()}
                         {reason !== null && `: ${reason}`}
                       </span>
                     </span>

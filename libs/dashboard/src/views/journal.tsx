@@ -45,7 +45,7 @@ export function JournalView() {
           label="Journal"
           items={shown}
           keyOf={({ id }) => id}
-          rowHeight={isNarrow.value ? 76 : 36}
+          rowHeight={isNarrow.value ? 94 : 36}
           render={(entry) => <JournalLine entry={entry} />}
         />
       )}

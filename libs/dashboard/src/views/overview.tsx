@@ -1,10 +1,11 @@
 import { type ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { toPlots } from '../call-data.js';
-import { counted, duration, rate } from '../format.js';
+import { counted, duration } from '../format.js';
 import { journal, overview, useLive } from '../live.js';
 import { type Calls, type Overview } from '../model.js';
 import { Ago, Empty, Facts, Heading, Loaded, Section, StatusIcon } from '../parts/basics.js';
+import { rateOrNone } from '../parts/call-plots.js';
 import { FaultRow } from '../parts/fault.js';
 import { JournalLine } from '../parts/journal-lines.js';
 import { Plot } from '../parts/plot.js';
@@ -163,7 +164,7 @@ function AllIsWell({ counts }: { readonly counts: Overview['counts'] }) {
 }
 
 function LastEvents() {
-  const entries = journal.value.slice(0, 12);
+  const entries = journal.value.slice(0, 10);
   if (entries.length === 0)
     return <Empty title="No event yet">Registrations, changes of health and actions appear here.</Empty>;
   return (
@@ -186,7 +187,7 @@ function CallsSection() {
       <Plot
         title="Calls a second"
         times={plots.times}
-        format={rate}
+        format={rateOrNone}
         height={140}
         lines={[
           { label: 'calls', values: plots.rates, color: '--series-1', isFilled: true },

@@ -128,7 +128,13 @@ function othersText(all: number, notable: number): string {
 const CIRCUIT_STATUS = { closed: 'healthy', half_open: 'degraded', open: 'unhealthy', isolated: 'unhealthy' } as const;
 
 export function CircuitState({ circuit }: { readonly circuit: Circuit | undefined }) {
-  if (!circuit) return <span class="badge is-unknown">no circuit yet</span>;
+  if (!circuit)
+    return (
+      <span class="badge is-unknown">
+        <StatusIcon status="unknown" />
+        no circuit yet
+      </span>
+    );
   const { state, forced, failures, held_closed: heldClosed } = circuit;
   return (
     <span class={`badge is-${CIRCUIT_STATUS[state]}`}>

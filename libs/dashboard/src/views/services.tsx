@@ -4,23 +4,31 @@ import { useTopology } from '../live.js';
 import { type ServiceNode } from '../model.js';
 import { Ago, Chips, Empty, Heading, isFailing, Loaded, SEVERITY, StatusBadge, StatusIcon } from '../parts/basics.js';
 import { Choice, distinct, StatusChoice, TextFilter } from '../parts/filters.js';
+import { type Column, SortHeader } from '../parts/sort-header.js';
 import { VirtualList } from '../parts/virtual-list.js';
 import { route, setQuery, toService } from '../router.js';
 import { isNarrow } from '../parts/narrow.js';
 
-type Column = 'name' | 'status' | 'instances' | 'since';
-const COLUMNS: readonly { readonly column: Column; readonly title: string }[] = [
-  { column: 'name', title: 'Service' },
-  { column: 'status', title: 'Status' },
-  { column: 'instances', title: 'Instances' },
+const COLUMNS: readonly Column[] = [
+  { name: 'name', title: 'Service', order: 'ascending', class: 'cell-name' },
+  { name: 'status', title: 'Status', order: 'ascending', class: 'cell-status' },
+  { name: 'instances', title: 'Instances', order: 'descending', class: 'cell-instances' },
+  { name: 'tier', title: 'Tier', class: 'cell-tier' },
+  { name: 'tags', title: 'Tags', class: 'cell-tags' },
+  { name: 'version', title: 'Version', class: 'cell-version' },
+  { name: 'since', title: 'Since', order: 'descending', class: 'cell-since' },
 ];
 
-const ORDERS: Readonly<Record<Column, (a: ServiceNode, b: ServiceNode) => number>> = {
-  name: byName,
-  status: (a, b) => SEVERITY.indexOf(a.status) - SEVERITY.indexOf(b.status) || byName(a, b),
-  instances: (a, b) => b.instances - a.instances || byName(a, b),
-  since: (a, b) => (b.since ?? '').localeCompare(a.since ?? '') || byName(a, b),
-};
+type Order = (a: ServiceNode, b: ServiceNode) => number;
+
+const byStatus: Order = (a, b) => SEVERITY.indexOf(a.status) - SEVERITY.indexOf(b.status) || byName(a, b);
+
+const ORDERS: ReadonlyMap<string, Order> = new Map<string, Order>([
+  ['name', byName],
+  ['status', byStatus],
+  ['instances', (a, b) => b.instances - a.instances || byName(a, b)],
+  ['since', (a, b) => (b.since ?? '').localeCompare(a.since ?? '') || byName(a, b)],
+]);
 
 function byName(a: ServiceNode, b: ServiceNode): number {
   return a.service_name < b.service_name ? -1 : a.service_name > b.service_name ? 1 : 0;
@@ -74,7 +82,7 @@ function ServiceList({ nodes }: { readonly nodes: readonly ServiceNode[] }) {
           items={shown}
           keyOf={({ service_name: name }) => name}
           rowHeight={isNarrow.value ? 60 : 44}
-          header={<Header sort={query.sort} />}
+          header={<SortHeader columns={COLUMNS} sort={query.sort ?? 'status'} />}
           render={(node) => <ServiceRow node={node} />}
         />
       )}
@@ -95,7 +103,7 @@ function select(nodes: readonly ServiceNode[], query: Readonly<Record<string, st
       return value === undefined || valuesOf(node).includes(value);
     });
   });
-  return wanted.sort(ORDERS[query.sort as Column] ?? ORDERS.status);
+  return wanted.sort(ORDERS.get(query.sort ?? '') ?? byStatus);
 }
 
 function Filters({
@@ -114,39 +122,6 @@ function Filters({
         return values.length > 0 && <Choice key={name} name={name} value={query[name]} values={values} />;
       })}
     </div>
-  );
-}
-
-function Header({ sort = 'status' }: { readonly sort?: string }) {
-  return (
-    <>
-      {COLUMNS.map(({ column, title }) => (
-        <span
-          role="columnheader"
-          key={column}
-          class={`cell-${column}`}
-          aria-sort={sort === column ? (column === 'instances' ? 'descending' : 'ascending') : 'none'}
-        >
-          <button type="button" onClick={() => setQuery({ sort: column })}>
-            {title}
-          </button>
-        </span>
-      ))}
-      <span role="columnheader" class="cell-tier">
-        Tier
-      </span>
-      <span role="columnheader" class="cell-tags">
-        Tags
-      </span>
-      <span role="columnheader" class="cell-version">
-        Version
-      </span>
-      <span role="columnheader" class="cell-since" aria-sort={sort === 'since' ? 'descending' : 'none'}>
-        <button type="button" onClick={() => setQuery({ sort: 'since' })}>
-          Since
-        </button>
-      </span>
-    </>
   );
 }
 

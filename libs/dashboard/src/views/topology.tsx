@@ -201,11 +201,12 @@ function EdgeOf({ edge, place, isBad }: EdgeOfProps) {
   const hasErrors = (errors ?? 0) >= 0.01;
   const bad = isBad || hasErrors;
   const classes = ['edge', source === 'declared' && 'is-declared', bad && 'is-bad'].filter(Boolean).join(' ');
-  const lines = source === 'declared' ? [] : [rate(perSecond), hasErrors ? `${percent(errors)} errors` : ms(p95)];
+  const lines =
+    source === 'declared' ? [] : [rate(perSecond), hasErrors ? `${percent(errors)} errors` : `p95 ${ms(p95)}`];
   return (
     <g>
       <title>{describe(edge)}</title>
-      <path class={classes} d={place.path} markerEnd={bad ? 'url(#arrow-bad)' : 'url(#arrow)'} />
+      <path class={classes} d={place.path} marker-end={bad ? 'url(#arrow-bad)' : 'url(#arrow)'} />
       {lines.length > 0 && (
         <text class={`edge-label ${hasErrors ? 'is-bad' : ''}`} x={place.label.x} y={place.label.y - 6}>
           {lines.join(' · ')}
