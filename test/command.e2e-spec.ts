@@ -1,11 +1,14 @@
+import { execFile } from 'node:child_process';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { Writable } from 'node:stream';
+import { promisify } from 'node:util';
 import { type INestApplication } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { CommanderError } from 'commander';
+import { type Command, CommanderError } from 'commander';
 import { EventBus, ServiceCommunicator, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
 import { type ServiceRegistration } from 'nest-service-discovery/core';
+import { CommandError } from '../libs/service-discovery/src/cli/command-error.js';
 import { makeProgram } from '../libs/service-discovery/src/cli/program.js';
 import { Apps } from './support/nest-app.js';
 
@@ -71,9 +74,31 @@ async function run(args: readonly string[], { isTTY = true, until = '' } = {}): 
     await makeProgram(world).parseAsync(['--url', url, ...args], { from: 'user' });
     return { code, out };
   } catch (error) {
+    if (error instanceof CommandError) return { code: error.exitCode, out: out + error.message };
     if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : 2, out: out + error.message };
     throw error;
   }
+}
+
+/** Every command as it is typed, such as `kong import`; the program itself is an empty text. */
+function commandPaths(): string[] {
+  const { stdout, stderr } = process;
+  const program = makeProgram({
+    stdout,
+    stderr,
+    env: {},
+    ended: () => AbortSignal.abort(),
+    onFinding: () => undefined,
+  });
+  const pathsOf = (command: Command, path: string): string[] => [
+    path,
+    ...command
+      .createHelp()
+      .visibleCommands(command)
+      .filter((child) => child.name() !== 'help')
+      .flatMap((child) => pathsOf(child, `${path} ${child.name()}`.trim())),
+  ];
+  return pathsOf(program, '');
 }
 
 const register = (serviceName: string, instanceId: string, more: Partial<ServiceRegistration> = {}): Promise<unknown> =>
@@ -130,7 +155,7 @@ describe('nest-service-discovery', () => {
   it('takes an instance out of traffic and back, with a reason', async () => {
     await register('users', 'users-1');
     const { out } = await run(['maintenance', 'users', 'users-1', '--reason', 'new disk']);
-    expect(out).toContain('users/users-1 is maintenance\nUndo: nest-service-discovery up users users-1');
+    expect(out).toContain('users/users-1 is maintenance\nUndo: npx nest-service-discovery up users users-1');
     expect((await run(['instances'])).out).toContain('new disk');
     await run(['up', 'users', 'users-1']);
     expect(registry.getInstance({ serviceName: 'users', instanceId: 'users-1' })?.operatorStatus).toBe('up');
@@ -187,11 +212,49 @@ describe('nest-service-discovery', () => {
     for (const line of out.trim().split('\n')) expect(JSON.parse(line)).toHaveProperty('type');
   });
 
-  it('completes commands and flags', async () => {
-    const { out } = await run(['completion', 'bash']);
-    expect(out).toMatch(/"doctor"\) words="[^"]*--problem/);
-    expect(out).toMatch(/""\) words="[^"]*services/);
-    expect((await run(['completion', 'fish'])).out).toContain('-l problem');
+  it.each([
+    ['commands', 'nsd d', ['doctor', 'drain']],
+    ['commands of a command', 'nsd kong ', ['import', 'check', 'diff', 'help']],
+    ['options', 'nsd explain users --v', ['--version']],
+    ['choices of an option', 'nsd doctor --problem h', ['health']],
+    ['choices of an argument', 'nsd completion ', ['bash', 'zsh', 'fish']],
+    ['names of services', 'nsd --json explain u', ['users']],
+    ['ids of instances', 'nsd maintenance users ', ['users-1', 'users:2']],
+    ['nothing where the registry does not answer', 'nsd --url http://127.0.0.1:1 explain u', []],
+    ['nothing where files are due', 'nsd kong import ', []],
+  ])('completes %s', async (_what, line, words) => {
+    await register('users', 'users-1');
+    await register('users', 'users:2');
+    const { out } = await run(['__complete', line]).catch(() => ({ out: '' }));
+    expect(out.split('\n').filter(Boolean)).toEqual(words);
+  });
+
+  it('completes in a bash, also behind a colon', async () => {
+    const { out: script } = await run(['completion', 'bash']);
+    const { stdout } = await promisify(execFile)('bash', [
+      '-c',
+      `${script}
+       nest-service-discovery() { [ "$2" = 'nest-service-discovery up users users:' ] && printf 'users:1\\nusers:2\\n'; }
+       COMP_LINE='nest-service-discovery up users users:' COMP_POINT=38
+       _nest_service_discovery nest-service-discovery
+       printf '%s\\n' "\${COMPREPLY[@]}"
+       complete -p nest-service-discovery`,
+    ]);
+    expect(stdout.trim().split('\n')).toEqual([
+      '1',
+      '2',
+      'complete -o default -F _nest_service_discovery nest-service-discovery',
+    ]);
+  });
+
+  it.each(commandPaths())('explains "%s" with what it takes, line by line', async (path) => {
+    const { code, out } = await run([...path.split(' ').filter(Boolean), '--help']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^Usage: nest-service-discovery/);
+    for (const line of out.split('\n').filter((text) => /^ {2}(-|[a-z])/.test(text) && !text.startsWith('  npx')))
+      // A term without a text beside it.
+      expect(line).toMatch(/^ {2}\S.* {2,}\S/);
+    expect(out).not.toContain('\u001b');
   });
 
   it.each([
@@ -199,6 +262,9 @@ describe('nest-service-discovery', () => {
     [['drain', 'users'], "missing required argument 'instance'"],
     [['doctor', 'users', '--problem', 'luck'], 'Allowed choices are discovery, health, circuit, balancing'],
     [['registry', '--port', '65536'], 'expected a number from 0 to 65535'],
+    [['completion', 'tcsh'], 'Allowed choices are bash, zsh, fish'],
+    [['explain', 'users', '--version', 'newest'], 'version: expected a semver range'],
+    [['status', '--url', 'ftp://registry'], '--url: expected a URL'],
   ])('refuses %j', async (args, message) => {
     const { code, out } = await run(args);
     expect(code).toBe(2);
@@ -376,8 +442,8 @@ describe('nest-service-discovery doctor', () => {
   it('names the command that mends it', async () => {
     await register('users', 'users-1');
     await registry.setStatus({ serviceName: 'users', instanceId: 'users-1' }, 'maintenance');
-    expect((await diagnose()).cause?.command).toBe('nest-service-discovery up users users-1');
+    expect((await diagnose()).cause?.command).toBe('npx nest-service-discovery up users users-1');
     const { out } = await run(['doctor', 'users']);
-    expect(out).toMatch(/Cause: .*users-1.*\n.*\nCure: .*\n {2}nest-service-discovery up users users-1\n/);
+    expect(out).toMatch(/Cause: .*users-1.*\n.*\nCure: .*\n {2}npx nest-service-discovery up users users-1\n/);
   });
 });

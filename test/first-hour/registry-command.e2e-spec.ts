@@ -60,7 +60,8 @@ async function start(directory: string, args: readonly string[], env: NodeJS.Pro
   const own = Object.entries(process.env).filter(([name]) => !/^(SERVICE_DISCOVERY|NODE_OPTIONS|JEST)/.test(name));
   const child = spawn(process.execPath, [join(installedIn(directory), bin['nest-service-discovery']!), ...args], {
     cwd: directory,
-    env: { ...Object.fromEntries(own), ...env, NO_COLOR: '1' },
+    // Without NO_COLOR: a pipe has to be enough for lines without colours.
+    env: { ...Object.fromEntries(own), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   running.add(child);
@@ -184,6 +185,13 @@ describe('npx nest-service-discovery registry', () => {
     const { code, stdout } = await run(['registry', '--help']);
     expect(code).toBe(0);
     for (const flag of ['--port', '--host', '--token', '--redis-url', '--namespace']) expect(stdout).toContain(flag);
+  });
+
+  it('ends in silence where its reader has read enough', async () => {
+    const child = await start(project, ['--help']);
+    child.stdout!.destroy();
+    const [stderr, [code]] = await Promise.all([text(child.stderr!), once(child, 'close')]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
   it('lists the commands where none is given, and suggests one for a typing error', async () => {

@@ -5,7 +5,7 @@ import { messageOf } from '../common/index.js';
 import { type KongImport } from '../kong/index.js';
 import { type ServiceRegistration, toInstance } from '../model/index.js';
 import { toInstanceBody } from '../store/index.js';
-import { CommandError } from './command-error.js';
+import { CommandError, UsageError } from './command-error.js';
 import { type Finding, type Task } from './look.js';
 import { type Output } from './output.js';
 
@@ -110,13 +110,12 @@ async function importKong(
 
 async function load(files: readonly string[]): Promise<KongImport> {
   const { KongImporter } = await import('../kong/index.js');
-  try {
-    return await new KongImporter().importFiles(files);
-  } catch (error) {
+  const imported = await new KongImporter().importFiles(files).catch((error: unknown) => {
     const { code, path } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT') throw new CommandError(`There is no file or folder ${path}`);
-    throw error;
-  }
+    throw code === 'ENOENT' ? new UsageError(`There is no file or folder ${path}`) : error;
+  });
+  if (imported.report.entities.length > 0) return imported;
+  throw new UsageError(`${files.join(', ')}: expected files and folders with .yaml, .yml or .json, but there are none`);
 }
 
 /** Only its owner may read a file with private keys. */

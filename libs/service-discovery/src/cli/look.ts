@@ -1,5 +1,5 @@
 import { type ExplainQuestion, type ListedInstanceView, type RegistryClient } from '../client/index.js';
-import { type Output } from './output.js';
+import { counted, type Output } from './output.js';
 
 /** What a command found: 1 if something is wrong. */
 export type Finding = 0 | 1;
@@ -17,7 +17,7 @@ export async function showStatus(registry: RegistryClient, out: Output): Promise
     if (!link.connected) out.line(`The registry behind it is away: the state is ${link.age_seconds} s old.`);
     if (link.write_refusal !== undefined) out.line(`The registry refuses writes: ${link.write_refusal}`);
     out.line(
-      `${health.total_services} services: ${health.healthy_services} healthy, ${health.degraded_services} degraded, ` +
+      `${counted(health.total_services, 'service')}: ${health.healthy_services} healthy, ${health.degraded_services} degraded, ` +
         `${health.unhealthy_services} unhealthy, ${health.unknown_services} unknown`,
     );
     if (missing.length > 0) out.line(`Required, but not registered: ${missing.join(', ')}`);
@@ -137,6 +137,8 @@ export async function showCircuits(
 ): Promise<Finding> {
   const all = await registry.circuitBreakers();
   const circuits = all.filter(({ service_name: name }) => service === undefined || name === service);
+  // A name that does not exist has no circuits either.
+  if (service !== undefined && circuits.length === 0) await registry.service(service);
   out.show({ circuit_breakers: circuits }, () => {
     out.table(
       ['SERVICE', 'INSTANCE', 'STATE', 'FAILURES', 'SINCE', 'LETS CALLS THROUGH IN'],
@@ -150,7 +152,9 @@ export async function showCircuits(
       ]),
     );
     if (circuits.length === 0)
-      out.line(`${registry.url} has no circuits${service ? ` for ${service}` : ''}: it made no calls.`);
+      out.line(
+        `${registry.url} has no circuits${service ? ` for ${service}: it made no calls to it` : ': it made no calls'}.`,
+      );
   });
   return circuits.every(({ state }) => state === 'closed') ? 0 : 1;
 }

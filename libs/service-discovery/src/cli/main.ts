@@ -5,6 +5,11 @@ import { CommandError, UsageError } from './command-error.js';
 import { makeProgram } from './program.js';
 
 const { stdout, stderr, env } = process;
+// A reader that has enough, such as `head`, closes the pipe.
+stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
 const program = makeProgram({ stdout, stderr, env, ended, onFinding: () => (process.exitCode = 1) });
 try {
   await program.parseAsync();
@@ -30,7 +35,7 @@ function report(error: unknown): number {
 
 function fail(message: string, withUsage: boolean): void {
   const command = commandOf(program, process.argv.slice(2));
-  const usage = `\nUsage: ${command.createHelp().commandUsage(command)}\n--help shows what it all means.`;
+  const usage = `\nUsage: ${command.createHelp().commandUsage(command)}\n--help explains it, with examples.`;
   process.stderr.write(`${message}${withUsage ? usage : ''}\n`);
 }
 

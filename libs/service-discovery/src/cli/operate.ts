@@ -14,7 +14,7 @@ export async function setStatus(
   const answer = await registry.setStatus({ serviceName, instanceId }, status, { reason });
   out.show(answer, () => {
     out.line(`${serviceName}/${instanceId} is ${out.status(answer.status)}`);
-    if (status !== 'up') out.line(`Undo: nest-service-discovery up ${serviceName} ${instanceId}`);
+    if (status !== 'up') out.line(`Undo: npx nest-service-discovery up ${serviceName} ${instanceId}`);
   });
 }
 

@@ -16,6 +16,11 @@ const COLOUR_OF_STATUS: Readonly<Record<string, Colour>> = {
   maintenance: 'cyan',
 };
 
+/** `1 service`, `2 services`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** A cell of a table; undefined and null are shown as nothing. */
 export type Cell = string | number | boolean | null | undefined;
 

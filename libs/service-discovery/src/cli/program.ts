@@ -1,8 +1,8 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { RegistryClient } from '../client/index.js';
-import { InvalidConfigurationError } from '../common/index.js';
+import { describeProblem, InvalidConfigurationError, ServiceDiscoveryError } from '../common/index.js';
 import { CommandError, UsageError } from './command-error.js';
-import { completionOf } from './completion.js';
+import { complete, completionScript, SHELLS } from './completion.js';
 import { diagnose } from './doctor/index.js';
 import {
   showCircuits,
@@ -44,43 +44,55 @@ interface GlobalFlags {
  */
 export function makeProgram(world: CommandWorld): Command {
   const program = new Command('nest-service-discovery')
-    .description('Looks at a registry of services, operates it, and runs one.')
+    .description(
+      'Shows which services are registered, where their instances are and how they are; operates them, and runs the registry.',
+    )
     .addOption(
-      new Option('--url <url>', 'the process to ask: any that serves the API')
+      new Option('--url <url>', 'the registry, or any app that serves its API')
         .env('SERVICE_DISCOVERY_REGISTRY_URL')
         .default(DEFAULT_URL),
     )
-    .addOption(new Option('--token <secret>', 'the shared token of the registry').env('SERVICE_DISCOVERY_TOKEN'))
-    .option('--json', 'print JSON, as wherever the output is no terminal')
-    .option('--no-json', 'print tables everywhere')
-    .configureHelp({ showGlobalOptions: true, sortSubcommands: false })
+    .addOption(
+      new Option('--token <secret>', "the registry's token, which other machines need").env('SERVICE_DISCOVERY_TOKEN'),
+    )
+    .option('--json', 'print JSON, the default in pipes and files')
+    .option('--no-json', 'print tables, the default on a terminal')
+    .configureHelp({ showGlobalOptions: true, sortSubcommands: false, minWidthToWrap: 30 })
     .configureOutput({
       writeOut: (text) => void world.stdout.write(text),
       writeErr: (text) => void world.stderr.write(text),
       // The caller prints it, with the usage of the command.
       outputError: () => undefined,
     })
-    .addHelpText('after', '\nExit codes: 0; 1: something is wrong, or the registry cannot be asked; 2: wrong usage.');
+    .helpCommand('help [command]', 'Shows the help of a command')
+    .addHelpText(
+      'after',
+      examples('status --url http://registry:3000', 'doctor user-service', 'help doctor') +
+        '\nExit codes: 0: all is well; 1: something is wrong, or the registry does not answer; 2: wrong arguments.',
+    );
 
   const ask = async (command: Command, task: Task): Promise<void> => {
-    const { url, token, json } = command.optsWithGlobals<GlobalFlags>();
-    const registry = connect(url, token);
+    const { json } = command.optsWithGlobals<GlobalFlags>();
+    const registry = connect(command);
     try {
       const finding = await task(registry, new Output(world.stdout, json, world.env));
       if (finding) world.onFinding();
+    } catch (error) {
+      throw withWayOut(error, registry);
     } finally {
       await registry.close();
     }
   };
 
+  program.commandsGroup('Look:');
   program
     .command('status')
-    .description('Shows how all services are, what is wrong and what that breaks')
+    .description('Shows how all services are, what is wrong, and which services that affects')
     .action((_flags, command: Command) => ask(command, showStatus));
 
   program
     .command('services')
-    .description('Lists all services')
+    .description('Lists the services, with the health of their instances')
     .option('--failing', 'only those that are degraded or unhealthy')
     .option('--tag <tag>', 'only those that have an instance with this tag')
     .action((flags: { failing?: boolean; tag?: string }, command: Command) =>
@@ -89,25 +101,30 @@ export function makeProgram(world: CommandWorld): Command {
 
   program
     .command('instances')
-    .description('Lists the instances of a service, or of all: address, status, and why')
-    .argument('[service]')
+    .description('Lists the instances of one service, or of all: address, status, and why')
+    .argument('[service]', SERVICE)
     .action((service: string | undefined, _flags, command: Command) =>
       ask(command, (registry, out) => showInstances(registry, out, service)),
     );
 
   program
     .command('watch')
-    .description('Prints what happens in the process that is asked, until you end it')
+    .description('Prints what happens in the process at --url, a line an event, until you press Ctrl+C')
     .argument('[service]', 'only what is about this service')
+    .addHelpText('after', examples('watch', 'watch user-service --json | jq .type'))
     .action((service: string | undefined, _flags, command: Command) =>
-      ask(command, (registry, out) => watchEvents(registry, out, service, world.ended())),
+      ask(command, (registry, out) => {
+        if (!out.json) world.stderr.write(`What happens in ${registry.url}, until Ctrl+C:\n`);
+        return watchEvents(registry, out, service, world.ended());
+      }),
     );
 
   addCriteria(program.command('explain'))
-    .description('Shows which instances would take a call of the process that is asked, which would not, and why')
-    .argument('<service>')
-    .option('--key <key>', 'the key that hash strategies go by')
+    .description('Shows which instances the process at --url would call, which not, and why')
+    .argument('<service>', SERVICE)
+    .option('--key <key>', 'the key that strategies with a hash go by')
     .option('--path <path>', 'the path of the call', '/')
+    .addHelpText('after', examples('explain user-service', 'explain user-service --version "^2.0" --tag eu'))
     .action((service: string, flags: Criteria & { key?: string; path: string }, command: Command) =>
       ask(command, (registry, out) =>
         showExplanation(registry, out, service, { ...toQuestion(flags), key: flags.key, path: flags.path }),
@@ -115,8 +132,8 @@ export function makeProgram(world: CommandWorld): Command {
     );
 
   addCriteria(program.command('doctor'))
-    .description('Finds why a service is not found, not healthy, cut off or called unevenly, and the cure')
-    .argument('<service>')
+    .description('Finds out why a service is not found, not healthy, cut off or called unevenly, and how to mend it')
+    .argument('<service>', SERVICE)
     .addOption(
       new Option('--problem <problem>', 'look at one problem only').choices([
         'discovery',
@@ -125,21 +142,24 @@ export function makeProgram(world: CommandWorld): Command {
         'balancing',
       ]),
     )
+    .addHelpText('after', examples('doctor user-service', 'doctor user-service --problem health'))
     .action((service: string, flags: Criteria & { problem?: string }, command: Command) =>
       ask(command, (registry, out) => diagnose(registry, out, service, toQuestion(flags), flags.problem)),
     );
 
+  program.commandsGroup('Operate:');
   for (const [name, status, what] of [
-    ['drain', 'draining', 'Lets an instance finish its calls, and sends it no new ones'],
+    ['drain', 'draining', 'Sends an instance no new calls, and lets it finish those that it has'],
     ['maintenance', 'maintenance', 'Takes an instance out of traffic'],
-    ['up', 'up', 'Ends draining and maintenance'],
+    ['up', 'up', 'Puts an instance back into traffic, after drain or maintenance'],
   ] as const) {
     program
       .command(name)
       .description(what)
-      .argument('<service>')
-      .argument('<instance>')
-      .option('--reason <text>', 'why, for those who see its status')
+      .argument('<service>', SERVICE)
+      .argument('<instance>', 'the id of the instance, as `instances` lists it')
+      .option('--reason <text>', 'why, for those who see the status')
+      .addHelpText('after', examples(`${name} user-service user-service-1 --reason "new disk"`))
       .action((service: string, instance: string, { reason }: { reason?: string }, command: Command) =>
         ask(command, (registry, out) => setStatus(registry, out, [service, instance], status, reason)),
       );
@@ -147,16 +167,16 @@ export function makeProgram(world: CommandWorld): Command {
 
   program
     .command('circuits')
-    .description('Shows the circuits of the process that is asked, or sets one')
-    .argument('[service]')
-    .argument('[instance]', 'with --set: the instance; without it, the circuit of the service as a whole')
+    .description('Shows the circuit breakers of the process at --url, or sets one')
+    .argument('[service]', SERVICE)
+    .argument('[instance]', 'with --set: the id of the instance. Default: the circuit of the service as a whole')
     .addOption(
-      new Option('--set <state>', 'holds the circuit; automatic undoes it').choices([
-        'isolated',
-        'closed',
-        'automatic',
-      ]),
+      new Option(
+        '--set <state>',
+        'isolated refuses all calls, closed lets all through, automatic undoes either',
+      ).choices(['isolated', 'closed', 'automatic']),
     )
+    .addHelpText('after', examples('circuits', 'circuits user-service user-service-1 --set isolated'))
     .action(
       (
         service: string | undefined,
@@ -171,6 +191,7 @@ export function makeProgram(world: CommandWorld): Command {
         }),
     );
 
+  program.commandsGroup('Set up:');
   program
     .command('share')
     .description('Shows how the calls to a service are split, or sets the share that goes through its gateway')
@@ -186,16 +207,20 @@ export function makeProgram(world: CommandWorld): Command {
 
   program
     .command('registry')
-    .description('Runs a registry, with which services register, and which checks their health')
+    .description('Runs a registry: services register with it, and it checks their health')
     .option('--port <number>', 'the port to listen on; 0 takes any free one', readPort, 3_000)
-    .option(
-      '--host <address>',
-      'the address to listen on; other machines need one, such as 0.0.0.0, and a token',
-      '127.0.0.1',
+    .option('--host <address>', 'the address to listen on; 0.0.0.0 lets other machines in, with the token', '127.0.0.1')
+    .option('--redis-url <url>', 'the Redis that keeps the registrations. Default: the memory of this process')
+    .option('--namespace <name>', 'which of the registries in that Redis')
+    .configureHelp({
+      showGlobalOptions: true,
+      visibleGlobalOptions: () => program.options.filter(({ long }) => long === '--token'),
+    })
+    .addHelpText(
+      'after',
+      examples('registry', 'registry --host 0.0.0.0 --token "$SERVICE_DISCOVERY_TOKEN"') +
+        '\nIt reads the SERVICE_DISCOVERY_* variables as an app does, such as SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL (seconds).',
     )
-    .option('--redis-url <url>', 'the Redis that holds the registrations. Default: the memory of this process')
-    .option('--namespace <name>', 'which registry of that Redis')
-    .addHelpText('after', '\nThe SERVICE_DISCOVERY_* variables, such as those of health checks, count too.')
     .action(async (flags: Omit<RegistryFlags, 'token'>, command: Command) => {
       if (flags.host === '') throw new UsageError('--host is empty: expected an address, such as 127.0.0.1');
       const { token } = command.optsWithGlobals<GlobalFlags>();
@@ -211,13 +236,35 @@ export function makeProgram(world: CommandWorld): Command {
 
   program
     .command('completion')
-    .description('Prints a completion script, for `source <(nest-service-discovery completion bash)` in ~/.bashrc')
-    .argument('<shell>', 'bash, zsh or fish')
-    .action((shell: string) => void world.stdout.write(completionOf(program, shell)));
+    .description('Prints a script that completes commands, options and names of services when you press Tab')
+    .addArgument(new Argument('<shell>', 'the shell that you use').choices(SHELLS))
+    .configureHelp({ showGlobalOptions: false })
+    .addHelpText(
+      'after',
+      '\nPut it into the start file of your shell, where the command is on the PATH (npm install --global):\n' +
+        '  ~/.bashrc                   source <(nest-service-discovery completion bash)\n' +
+        '  ~/.zshrc                    source <(nest-service-discovery completion zsh)\n' +
+        '  ~/.config/fish/config.fish  nest-service-discovery completion fish | source',
+    )
+    .action((shell: (typeof SHELLS)[number]) => void world.stdout.write(completionScript(program.name(), shell)));
+
+  program
+    .command('__complete', { hidden: true })
+    .argument('<line>')
+    .action(async (line: string) => {
+      for (const word of await complete(program, line)) world.stdout.write(`${word}\n`);
+    });
 
   // Commander's own process.exit() would cut off what is being written.
   for (const command of [program, ...program.commands, ...kong.commands]) command.exitOverride();
   return program;
+}
+
+const SERVICE = 'the name of the service, as `services` lists it';
+
+/** Lines of a help, each of which can be typed as it is. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  npx nest-service-discovery ${line}\n`).join('')}`;
 }
 
 interface Criteria {
@@ -244,14 +291,38 @@ function toQuestion({ version, tag: tags, zone }: Criteria): {
   return { version, tags, zone };
 }
 
-function connect(url: string, token: string | undefined): RegistryClient {
+function connect(command: Command): RegistryClient {
+  const { url, token } = command.optsWithGlobals<GlobalFlags>();
   try {
     return new RegistryClient({ url, token });
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;
-    const problems = error.problems.map((problem) => ({ ...problem, path: `--${problem.path}` }));
-    throw new UsageError(new InvalidConfigurationError(problems).message);
+    const problems = error.problems.map((problem) => ({ ...problem, path: sourceOf(command, problem.path) }));
+    throw new UsageError(problems.map(describeProblem).join('\n'));
   }
+}
+
+/** Where the user set an option: the flag, or the variable. */
+function sourceOf(command: Command, name: string): string {
+  const option = command.parent?.options.find(({ long }) => long === `--${name}`);
+  const isVariable = command.getOptionValueSourceWithGlobals(name) === 'env';
+  return isVariable ? (option?.envVar ?? name) : `--${name}`;
+}
+
+/** The error of an answer, with what to type next. */
+function withWayOut(error: unknown, { url }: RegistryClient): unknown {
+  if (!(error instanceof ServiceDiscoveryError)) return error;
+  const { code, message, service = '' } = error;
+  const lists = (command: string): string =>
+    `${message} at ${url}\n"npx nest-service-discovery ${command}" lists those that are.`;
+  if (code === 'INVALID_REQUEST') return new UsageError(message);
+  if (code === 'SERVICE_NOT_FOUND') return new CommandError(lists('services'));
+  if (code === 'INSTANCE_NOT_FOUND') return new CommandError(lists(`instances ${service}`));
+  if (code !== 'REGISTRY_UNAVAILABLE') return error;
+  return new CommandError(
+    `${message}\n--url or SERVICE_DISCOVERY_REGISTRY_URL says which registry to ask, --token or SERVICE_DISCOVERY_TOKEN lets you in. ` +
+      '"npx nest-service-discovery registry" runs one.',
+  );
 }
 
 function readPort(text: string): number {

@@ -22,7 +22,8 @@ export interface RegistryFlags {
 export async function runRegistry(flags: RegistryFlags): Promise<void> {
   const options = optionsOf(flags);
   check(options);
-  const logger = new RegistryLogger();
+  const { stdout, env } = process;
+  const logger = new RegistryLogger({ colors: Boolean(stdout.isTTY) && !env.NO_COLOR });
   const imports = [ServiceDiscoveryModule.forRoot(options), ServiceDiscoveryDashboardModule];
   const module = { module: class Registry {}, imports };
   const app = await NestFactory.create<INestApplication<Server>>(module, await loadHttpAdapter(), {
@@ -86,7 +87,7 @@ async function loadHttpAdapter(): Promise<AbstractHttpAdapter> {
   );
 }
 
-/** Suppresses Nest's own startup messages, such as a line per route. */
+/** Suppresses Nest's own messages of the start, such as a line for each route. */
 class RegistryLogger extends ConsoleLogger {
   private static readonly ofNest = [
     'NestFactory',
@@ -98,6 +99,11 @@ class RegistryLogger extends ConsoleLogger {
 
   override log(message: unknown, ...rest: unknown[]): void {
     if (!RegistryLogger.ofNest.includes(String(rest.at(-1)))) super.log(message, ...rest);
+  }
+
+  /** A port that cannot be listened on is told at the end of the command. */
+  override error(message: unknown, ...rest: unknown[]): void {
+    if (rest.at(-1) !== 'NestApplication') super.error(message, ...rest);
   }
 }
 

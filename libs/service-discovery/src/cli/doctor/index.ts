@@ -66,15 +66,15 @@ function answersTo(problem: DoctorProblem, evidence: Evidence): Answer[] {
 function print(out: Output, problem: DoctorProblem, evidence: Evidence, answers: readonly Answer[]): void {
   const questions = askable(problem, evidence);
   if (questions.length > 0) out.line(out.paint('bold', problem.title));
-  for (const { title: question, saw, findings = [] } of questions) {
+  for (const [index, { title: question, saw, findings = [] }] of questions.entries()) {
     if (!saw) continue;
     const isJudged = findings.some(({ found }) => found);
     const hit = answers.find((answer) => answer.problem === problem && answer.question === question);
     const isNeutral = hit ? hit.finding.byDesign : !isJudged;
     const mark = isNeutral ? '--' : hit ? out.paint('red', '!!') : out.paint('green', 'ok');
     const [first, ...more] = saw(evidence).split('\n');
-    out.line(`  ${mark} ${question} ${plain(first ?? '')}`);
-    for (const line of more) out.line(`     ${plain(line)}`);
+    out.line(`  ${mark} ${index + 1}. ${question} ${plain(first ?? '')}`);
+    for (const line of more) out.line(`        ${plain(line)}`);
   }
 }
 

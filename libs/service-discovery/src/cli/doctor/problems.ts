@@ -1,4 +1,5 @@
 import { suggestNear } from '../../common/index.js';
+import { counted } from '../output.js';
 import {
   byReason,
   circuitsIn,
@@ -31,8 +32,8 @@ export const PROBLEMS: readonly DoctorProblem[] = [
         title: 'Is it registered?',
         saw: ({ view, names, url }) =>
           view
-            ? `yes, with ${view.total_instances} instances at ${url}`
-            : `no; ${names.length} services are registered at ${url}`,
+            ? `yes, with ${counted(view.total_instances, 'instance')} at ${url}`
+            : `no; ${counted(names.length, 'service')} registered at ${url}`,
         how: '`curl $B/services`',
         findings: [
           {
@@ -70,7 +71,7 @@ export const PROBLEMS: readonly DoctorProblem[] = [
             see: 'the name is missing',
             found: ({ view, service }) => (view ? undefined : `"${service}" is not registered`),
             why: 'The service has not registered here.',
-            cure: 'Go on with 2.',
+            cure: 'Look into the log of the service itself: it says whether it tried to register, and what failed (question 2).',
             leadsOn: true,
           },
         ],
@@ -392,7 +393,7 @@ export const PROBLEMS: readonly DoctorProblem[] = [
     questions: [
       {
         title: 'Is there more than one?',
-        saw: ({ view }) => `${view?.total_instances ?? 0} instances`,
+        saw: ({ view }) => counted(view?.total_instances ?? 0, 'instance'),
         how: '`curl $B/services/user-service`: `total_instances`',
         findings: [
           {

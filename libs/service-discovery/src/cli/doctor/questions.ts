@@ -124,7 +124,7 @@ export function takenOut(evidence: Evidence): string | undefined {
 /** Ends maintenance or draining of the first instance that an operator took out. */
 export function mendStatus({ service, instances }: Evidence): string | undefined {
   const out = instances.find(({ operator_status: status }) => status !== 'up');
-  return out && `nest-service-discovery up ${service} ${out.instance_id}`;
+  return out && `npx nest-service-discovery up ${service} ${out.instance_id}`;
 }
 
 /** Releases the first circuit that an operator isolated. */
@@ -132,7 +132,7 @@ export function mendCircuit({ service, circuits }: Evidence): string | undefined
   const isolated = circuits.find(({ state }) => state === 'isolated');
   return (
     isolated &&
-    `nest-service-discovery circuits ${[service, isolated.instance_id].filter(Boolean).join(' ')} --set automatic`
+    `npx nest-service-discovery circuits ${[service, isolated.instance_id].filter(Boolean).join(' ')} --set automatic`
   );
 }
 
