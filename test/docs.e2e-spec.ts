@@ -14,8 +14,10 @@ import {
 } from 'nest-service-discovery';
 import * as core from 'nest-service-discovery/core';
 import { Registry } from 'prom-client';
+import { parse } from 'yaml';
 import { countOneOfEach } from './support/one-of-each.js';
 import { readPages } from './support/pages.js';
+import { withEventTable } from '../scripts/event-table.mjs';
 import { readDocstrings, withOptionRows } from '../scripts/option-tables.mjs';
 import { PROBLEMS, toMarkdown } from '../libs/service-discovery/src/cli/doctor/index.js';
 import {
@@ -252,6 +254,30 @@ describe('docs/reference/configuration.md', () => {
       return Object.fromEntries(column.filter(([, value]) => value !== undefined)) as Record<string, string>;
     });
     expect(documented).toEqual(PRESETS.map(settingsOf));
+  });
+});
+
+describe('docs/reference/events.md', () => {
+  it('has each event as its declaration does (npm run generate:events)', async () => {
+    const text = await page('reference/events.md');
+    expect(rowsOf(text).length).toBeGreaterThan(40);
+    expect(await withEventTable(text)).toBe(text);
+  });
+});
+
+describe('docs/runbook.md', () => {
+  it('has a line for each alert: what its annotation says', async () => {
+    const { groups } = parse(await page('prometheus/alerts.yml')) as {
+      groups: { rules: { alert: string; labels: { severity: string }; annotations: { runbook: string } }[] }[];
+    };
+    const alerts = groups.flatMap(({ rules }) => rules);
+    const wanted = alerts.map(({ alert, labels, annotations }) => [
+      `\`${alert}\``,
+      labels.severity,
+      annotations.runbook.replaceAll('{{ $labels.service }}', ':service'),
+    ]);
+    const rows = rowsOf(await page('runbook.md')).filter(([name]) => !name!.includes(' '));
+    expect(rows).toEqual(wanted);
   });
 });
 

@@ -1,0 +1,1 @@
+export function withEventTable(page: string): Promise<string>;
