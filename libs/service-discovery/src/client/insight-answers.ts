@@ -52,6 +52,7 @@ export interface InstanceCallsView {
 
 /** The answer of `GET /calls`. */
 export interface CallFiguresView {
+  /** 10, or more where there are many edges: then percentiles are the highest ones of 10 s within a step. */
   readonly step_seconds: number;
   /** ISO 8601. */
   readonly from: string;

@@ -36,6 +36,7 @@ import { CallsParams, JournalParams } from './params.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
 import {
+  joinSteps,
   toCallEdgeView,
   toCallFiguresView,
   toCountsView,
@@ -125,7 +126,7 @@ export class ServiceDiscoveryInsightController {
     );
   }
 
-  /** Calls between services in steps of 10 s, for the last hour: of this process, and of those that report to it. */
+  /** Calls between services in steps of 10 s, or longer ones, for the last hour: of this process, and of those that report to it. */
   @Get('calls')
   async listCalls(
     @CallsParams() query: CallsQuery,
@@ -141,7 +142,8 @@ export class ServiceDiscoveryInsightController {
       const isAsked = asked === undefined || asked === caller || asked === service;
       return isAsked && mayRead(caller, access) && access.mayRead(service);
     });
-    const views = shown.map((edge) => toCallEdgeView(edge, this.communicator.retryBudgetLeft(edge.service)));
+    const { stepMs, edges: joined } = joinSteps(shown, from + minutes * 60_000);
+    const views = joined.map((edge) => toCallEdgeView(edge, this.communicator.retryBudgetLeft(edge.service)));
     const instances =
       asked !== undefined && access.mayRead(asked)
         ? toInstanceCallsViews(
@@ -149,7 +151,7 @@ export class ServiceDiscoveryInsightController {
             this.registry.snapshot.services.get(asked) ?? [],
           )
         : [];
-    return this.reply.json(response, 200, toCallFiguresView(from, views, instances));
+    return this.reply.json(response, 200, toCallFiguresView(from, stepMs, views, instances));
   }
 
   /** What all callers asked of a service in the last minute, as numbers by which a scaler goes; 404 `SERVICE_NOT_FOUND`. */

@@ -241,7 +241,7 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
   },
   listCalls: {
     route: 'GET /calls',
-    summary: 'Calls between services in steps of 10 s, for the last hour',
+    summary: 'Calls between services in steps of 10 s, or longer ones, for the last hour',
     query: { service: text('Calls of it and to it.'), minutes: text('1 to 60. Default: 60.') },
     answers: { 200: 'CallFigures' },
   },

@@ -1,4 +1,5 @@
 /** What the API answers with, as JSON in snake_case. Times are ISO 8601, lengths of time seconds unless named `_ms`. */
+export { joinSteps } from './call-steps.js';
 export { toCircuitBreakerBody, toEjectionBody, toExplanationBody, toStageBody } from './calls-view.js';
 export { toEventView } from './event-view.js';
 export {

@@ -25,7 +25,6 @@ import {
   type EdgeRate,
   type InstanceTotal,
   type ServiceDemand,
-  STEP_MS,
   type Topology,
   type TopologyEdge,
   type TopologyFault,
@@ -57,10 +56,11 @@ export function toCallEdgeView({ caller, service, points }: CallEdge, retryBudge
 
 export function toCallFiguresView(
   from: number,
+  stepMs: number,
   edges: readonly CallEdgeView[],
   instances: readonly InstanceCallsView[],
 ): CallFiguresView {
-  return { step_seconds: STEP_MS / 1_000, from: isoOf(from), edges, instances };
+  return { step_seconds: stepMs / 1_000, from: isoOf(from), edges, instances };
 }
 
 /** @param registered the instances of the service */
