@@ -6,7 +6,7 @@ import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { type Browser, type Page } from 'playwright-core';
+import { type Browser, type Locator, type Page } from 'playwright-core';
 import { instancesOf, registeredAt } from '../apps/shop/fleet.js';
 import { ProcessGroup, type ServiceProcess } from '../apps/support/processes.js';
 import { startChromium } from '../bench/support/chromium.js';
@@ -75,6 +75,7 @@ async function seriousFindings(): Promise<string[]> {
 
 describe('the dashboard of the shop', () => {
   let registry: ServiceProcess;
+  let gateway: ServiceProcess;
   let users: ServiceProcess[];
 
   beforeAll(async () => {
@@ -87,25 +88,29 @@ describe('the dashboard of the shop', () => {
     })) {
       users.push(await group.start(spec));
     }
+    const [caller] = instancesOf('gateway', ['gateway'], { ...env, ...registeredAt(registry.url) });
+    gateway = await group.start(caller!);
+    for (let calls = 0; calls < 5; calls++) await fetch(`${gateway.url}/shop/users/1`);
   }, 300_000);
 
   it.each(['light', 'dark'] as const)(
     'opens every view without an error, a request elsewhere or a serious finding of axe in %s',
     async (scheme) => {
-      await open(registry.url, '', scheme);
+      await open(gateway.url, '', scheme);
       const id = encodeURIComponent(users[1]!.instanceId);
       const views = {
-        '#/': 'Overview',
-        '#/services': 'Services',
-        '#/services/user-service': 'user-service',
-        [`#/services/user-service/instances/${id}`]: users[1]!.instanceId,
-        '#/topology': 'Topology',
-        '#/calls': 'Calls',
-        '#/journal': 'Journal',
+        '#/': ['Overview', '.tiles'],
+        '#/services': ['Services', '.services .virtual > .row'],
+        '#/services/user-service': ['user-service', '.pipeline'],
+        [`#/services/user-service/instances/${id}`]: [users[1]!.instanceId, '.reasons'],
+        '#/topology': ['Topology', '.graph'],
+        '#/calls': ['Calls', '.edges .virtual > .row'],
+        '#/journal': ['Journal', '.journal .virtual > .row'],
       };
-      for (const [hash, title] of Object.entries(views)) {
+      for (const [hash, [title = '', content = '']] of Object.entries(views)) {
         await show(hash);
         await page.getByRole('heading', { level: 1, name: title, exact: true }).waitFor();
+        await page.locator(content).first().waitFor();
         while ((await page.locator('.loading').count()) > 0) await page.waitForTimeout(50);
         expect([hash, await seriousFindings()]).toEqual([hash, []]);
       }
@@ -171,6 +176,60 @@ describe('the dashboard of the shop', () => {
     await page.waitForFunction('document.activeElement.textContent === "Drain"');
     await page.getByRole('dialog').waitFor({ state: 'detached' });
   });
+
+  it('uses Topology, Calls and Journal by keyboard, with the focus in sight', async () => {
+    await open(gateway.url, '#/topology');
+    const tabTo = async (wanted: Locator): Promise<void> => {
+      await wanted.waitFor();
+      const isFocused = async (): Promise<boolean> => (await wanted.and(page.locator(':focus')).count()) === 1;
+      for (let tabs = 0; tabs < 60 && !(await isFocused()); tabs++) await page.keyboard.press('Tab');
+      expect([String(wanted), await isFocused()]).toEqual([String(wanted), true]);
+      const look = await page.evaluate<string>(`(() => {
+        const box = document.activeElement.querySelector('.node-box');
+        return box ? getComputedStyle(box).strokeWidth : getComputedStyle(document.activeElement).outlineStyle;
+      })()`);
+      expect([String(wanted), look]).toEqual([String(wanted), expect.stringMatching(/^(3px|solid)$/)]);
+    };
+    const titled = (name: string): Promise<void> =>
+      page.getByRole('heading', { level: 1, name, exact: true }).waitFor();
+
+    await tabTo(page.getByRole('combobox', { name: 'Around' }));
+    await page.keyboard.press('ArrowDown');
+    await page.waitForFunction('location.hash.includes("around=gateway")');
+    await tabTo(page.getByRole('link', { name: /^user-service\s*healthy · \d\/\d$/ }));
+    await page.keyboard.press('Enter');
+    await titled('user-service');
+    await page.goBack();
+    await titled('Topology');
+
+    await show('#/calls');
+    const plot = page.getByRole('slider', { name: 'Calls a second, over time' });
+    await tabTo(plot);
+    await page.keyboard.press('Home');
+    await page.keyboard.press('ArrowRight');
+    await plot.and(page.locator('[aria-valuenow="1"]')).waitFor();
+    expect(await plot.getAttribute('aria-valuetext')).toMatch(/^\d\d:\d\d:\d\d: calls [\d.]+\/s, errors 0\/s$/);
+    await tabTo(page.getByRole('button', { name: 'Errors' }));
+    await page.keyboard.press('Enter');
+    await page.getByRole('columnheader', { name: 'Errors' }).and(page.locator('[aria-sort="descending"]')).waitFor();
+    await tabTo(page.getByRole('table').getByRole('link', { name: 'user-service' }));
+    await page.keyboard.press('Enter');
+    await titled('user-service');
+
+    await show('#/journal');
+    await tabTo(page.getByRole('button', { name: 'Hold still' }));
+    await page.keyboard.press('Enter');
+    await page.getByRole('button', { name: 'Follow again', pressed: true }).waitFor();
+    await tabTo(page.getByRole('searchbox', { name: 'Text' }));
+    await page.keyboard.type('registered at');
+    await page.waitForFunction('location.hash.includes("q=registered+at")');
+    await page.reload();
+    await titled('Journal');
+    await tabTo(page.getByRole('table', { name: 'Journal' }).getByRole('link').first());
+    await page.keyboard.press('Enter');
+    await page.getByRole('navigation', { name: 'Where this is' }).waitFor();
+    expect(faults).toEqual([]);
+  }, 60_000);
 
   it('shows a killed instance as unhealthy within 2 s of the registry knowing', async () => {
     const { instanceId } = users[0]!;

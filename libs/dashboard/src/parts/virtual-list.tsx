@@ -1,4 +1,4 @@
-import { type ComponentChildren } from 'preact';
+import { type ComponentChildren, type VNode } from 'preact';
 import { useLayoutEffect, useRef, useState } from 'preact/hooks';
 
 interface VirtualListProps<T> {
@@ -17,6 +17,12 @@ interface VirtualListProps<T> {
 const SPARE = 12;
 /** Rows are rendered again each time that so many have been scrolled by. */
 const STEP = 6;
+
+/** The rows that are shown, as `render` made them. */
+interface Rows<T> {
+  readonly render: VirtualListProps<T>['render'];
+  byKey: Map<string, VNode>;
+}
 
 /** A table that renders the rows in sight; the window scrolls it. */
 export function VirtualList<T>({
@@ -45,6 +51,28 @@ export function VirtualList<T>({
       window.removeEventListener('resize', look);
     };
   }, [rowHeight]);
+  const rows = useRef<Rows<T>>({ render, byKey: new Map() });
+  // Scrolling changes the range alone, and rows that stay in it are not rendered again.
+  if (rows.current.render !== render) rows.current = { render, byKey: new Map() };
+  const before = rows.current.byKey;
+  const byKey: Rows<T>['byKey'] = new Map();
+  const rowOf = (item: T, index: number): VNode => {
+    const key = keyOf(item);
+    const row = before.get(key) ?? (
+      <div
+        class="row"
+        role="row"
+        key={key}
+        aria-rowindex={index + (header ? 2 : 1)}
+        style={{ transform: `translateY(${index * rowHeight}px)`, height: `${rowHeight}px` }}
+      >
+        {render(item)}
+      </div>
+    );
+    byKey.set(key, row);
+    return row;
+  };
+  rows.current.byKey = byKey;
   const first = Math.min(range.first, Math.max(0, items.length - range.count));
   return (
     <div class={`table ${name}`} role="table" aria-label={label} aria-rowcount={items.length + (header ? 1 : 0)}>
@@ -56,17 +84,7 @@ export function VirtualList<T>({
         </div>
       )}
       <div role="rowgroup" class="virtual" ref={body} style={{ height: `${items.length * rowHeight}px` }}>
-        {items.slice(first, first + range.count).map((item, index) => (
-          <div
-            class="row"
-            role="row"
-            key={keyOf(item)}
-            aria-rowindex={first + index + (header ? 2 : 1)}
-            style={{ transform: `translateY(${(first + index) * rowHeight}px)`, height: `${rowHeight}px` }}
-          >
-            {render(item)}
-          </div>
-        ))}
+        {items.slice(first, first + range.count).map((item, index) => rowOf(item, first + index))}
       </div>
     </div>
   );

@@ -235,14 +235,10 @@ interface NodeOfProps {
 
 function NodeOf({ node, place, isAffected }: NodeOfProps) {
   const { service_name: name, status, instances, healthy_instances: healthy } = node;
-  const text = name.length > 24 ? `${name.slice(0, 23)}…` : name;
+  const note = `${words(status)} · ${healthy}/${instances}`;
   return (
-    <a
-      href={toService(name)}
-      aria-label={`${name}: ${words(status)}, ${healthy} of ${instances} healthy${isAffected ? ', affected by a fault' : ''}`}
-    >
+    <a href={toService(name)} aria-description={isAffected ? 'affected by a fault' : undefined}>
       <g transform={`translate(${place.x - NODE.width / 2} ${place.y - NODE.height / 2})`} class={`node is-${status}`}>
-        <title>{name}</title>
         {isAffected && (
           <rect class="node-affected" x="-4" y="-4" width={NODE.width + 8} height={NODE.height + 8} rx="11" />
         )}
@@ -250,11 +246,13 @@ function NodeOf({ node, place, isAffected }: NodeOfProps) {
         <g transform="translate(12 14)">
           <StatusIcon status={status} />
         </g>
-        <text class="node-name" x="36" y="21">
-          {text}
-        </text>
+        <foreignObject x="36" y="6" width={NODE.width - 44} height="20">
+          <div class="node-name cut" title={name}>
+            {name}
+          </div>
+        </foreignObject>
         <text class="node-note" x="36" y="37">
-          {words(status)} · {healthy}/{instances}
+          {note}
         </text>
       </g>
     </a>
