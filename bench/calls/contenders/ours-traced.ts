@@ -1,5 +1,4 @@
 import { BatchSpanProcessor, NodeTracerProvider, type SpanExporter } from '@opentelemetry/sdk-trace-node';
-import { OpenTelemetryTracer } from 'nest-service-discovery/core';
 import { type Contender } from './contender.js';
 import { ours } from './ours.js';
 
@@ -14,9 +13,7 @@ export const oursTraced: Contender = {
   async setup(target) {
     const provider = new NodeTracerProvider({ spanProcessors: [new BatchSpanProcessor(DROPPED_SPANS)] });
     provider.register();
-    const tracer = new OpenTelemetryTracer();
-    await tracer.load();
-    const running = await ours('round_robin', tracer).setup(target);
+    const running = await ours('round_robin').setup(target);
     return {
       call: (request) => running.call(request),
       async close() {

@@ -1,58 +1,36 @@
-import {
-  type CallTracer,
-  DiscoveryMetrics,
-  EventBus,
-  EventLogger,
-  type LoadBalancingStrategyName,
-  type LoggerPort,
-  MemoryRegistryStore,
-  ServiceCommunicator,
-  ServiceRegistry,
-  systemClock,
-  UndiciTransport,
-} from 'nest-service-discovery/core';
+import { NestFactory } from '@nestjs/core';
+import { ServiceCommunicator, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
+import { type LoadBalancingStrategyName } from 'nest-service-discovery/core';
 import { type CallRequest, type Contender } from './contender.js';
 import { CALLED_SERVICE, registrationsOf } from './registrations.js';
 
-/** The defaults of a Nest user, including metrics and a log. */
-export function ours(strategy: LoadBalancingStrategyName, tracer?: CallTracer): Contender {
+/**
+ * As `forRoot()` sets it up, with metrics, journal, call figures, request ids and a log whose lines are dropped. Only health checks are off:
+ * those of thousands of instances would be measured, too.
+ */
+export function ours(strategy: LoadBalancingStrategyName): Contender {
   const toRequest = strategy in WITH_KEY ? WITH_KEY[strategy as keyof typeof WITH_KEY] : withoutKey;
   return {
     async setup(target) {
-      const events = new EventBus();
-      const store = new MemoryRegistryStore();
-      const registry = new ServiceRegistry(store, {}, { events });
-      await registry.start();
-      const registrations = registrationsOf(target);
-      await Promise.all(registrations.map((one) => registry.register(one, { heartbeat: 'manual' })));
-      const metrics = new DiscoveryMetrics(events, registry);
-      const logger = new EventLogger(events, DROPPED_LINES, {}, { clock: systemClock });
-      const transport = new UndiciTransport();
-      const communicator = new ServiceCommunicator(
-        { registry, transport, events, tracer },
-        { loadBalancing: strategy },
+      const library = ServiceDiscoveryModule.forRoot({
+        mode: 'memory_only',
+        healthCheck: { enabled: false },
+        loadBalancing: strategy,
+      });
+      const app = await NestFactory.createApplicationContext(
+        { module: class ClientApp {}, imports: [library] },
+        { logger: false },
       );
+      const registry = app.get(ServiceRegistry);
+      await Promise.all(registrationsOf(target).map((one) => registry.register(one, { heartbeat: 'manual' })));
+      const communicator = app.get(ServiceCommunicator);
       return {
         call: (request) => communicator.callServiceJson(CALLED_SERVICE, toRequest(request)),
-        async close() {
-          await communicator.close();
-          metrics.close();
-          logger.close();
-          await registry.close();
-          await store.close();
-        },
+        close: () => app.close(),
       };
     },
   };
 }
-
-/** Drops all lines, as if the app had disabled its log levels. */
-const DROPPED_LINES: LoggerPort = {
-  debug: () => undefined,
-  log: () => undefined,
-  warn: () => undefined,
-  error: () => undefined,
-};
 
 type ToRequest = (request: CallRequest) => Parameters<ServiceCommunicator['callServiceJson']>[1];
 
