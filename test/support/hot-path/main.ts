@@ -2,6 +2,8 @@
  * A client process that makes many calls with all defaults of a Nest app, and prints as JSON what they created and what
  * they left behind.
  */
+import { NestFactory } from '@nestjs/core';
+import { ServiceDiscoveryModule } from 'nest-service-discovery';
 import {
   DiscoveryMetrics,
   EventBus,
@@ -22,6 +24,8 @@ export interface HotPathCounts {
   readonly floor: Counted;
   readonly get: Counted;
   readonly post: Counted;
+  /** As `get`, in an app of Nest, which also has a journal, call figures and a tracer that finds no SDK. */
+  readonly inApp: Counted;
   /** One at a time, and the same with a bare pool. */
   readonly alone: MadePerCall;
   readonly floorAlone: MadePerCall;
@@ -42,10 +46,14 @@ const events = new EventBus();
 const store = new MemoryRegistryStore();
 const registry = new ServiceRegistry(store, {}, { events });
 await registry.start();
-for (const port of ports.split(',')) {
-  const registration = { serviceName: 'users', host: '127.0.0.1', port: Number(port), ttl: '1d' } as const;
-  await registry.register(registration, { heartbeat: 'manual' });
-}
+const registerAll = (at: ServiceRegistry): Promise<unknown> =>
+  Promise.all(
+    ports.split(',').map((port) => {
+      const registration = { serviceName: 'users', host: '127.0.0.1', port: Number(port), ttl: '1d' } as const;
+      return at.register(registration, { heartbeat: 'manual' });
+    }),
+  );
+await registerAll(registry);
 const metrics = new DiscoveryMetrics(events, registry);
 const drop = (): void => undefined;
 const lines = { debug: drop, log: drop, warn: drop, error: drop };
@@ -90,6 +98,22 @@ for (const call of kinds) await make(WARM_UP, call);
 const before = await sockets.heldNow(signal);
 for (const call of kinds) await make(Number(many) / kinds.length, call);
 const after = await sockets.heldNow(signal);
+const library = ServiceDiscoveryModule.forRoot({
+  mode: 'memory_only',
+  healthCheck: { enabled: false },
+  transport: { keepAliveTimeout: KEEP_ALIVE },
+});
+const module = { module: class ClientApp {}, imports: [library] };
+
+async function countInApp(): Promise<Counted> {
+  const app = await NestFactory.createApplicationContext(module, { logger: false });
+  await registerAll(app.get(ServiceRegistry));
+  const inApp = app.get(ServiceCommunicator);
+  const counted = await count((n) => inApp.callServiceJson('users', { path: `/200/users/${n % 1_000}` }));
+  await app.close();
+  return counted;
+}
+
 const counts: HotPathCounts = {
   before,
   after,
@@ -97,6 +121,7 @@ const counts: HotPathCounts = {
   post: await count(post),
   timersLeft: await timersLeftBy(() => make(COUNTED, get)),
   floor: await count(bare),
+  inApp: await countInApp(),
   alone: await madeBy(COUNTED, () => make(COUNTED, get, 1)),
   floorAlone: await madeBy(COUNTED, () => make(COUNTED, bare, 1)),
 };
