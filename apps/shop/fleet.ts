@@ -19,7 +19,11 @@ export function instancesOf(
   }));
 }
 
-/** Settings that connect a process to the registry at `url`. */
+/** Settings that connect a process to the registry at `url`. All of them run on this machine, so 127.0.0.1 is right for their callers. */
 export function registeredAt(url: string): Record<string, string> {
-  return { SERVICE_DISCOVERY_MODE: 'remote', SERVICE_DISCOVERY_REGISTRY_URL: url };
+  return {
+    SERVICE_DISCOVERY_MODE: 'remote',
+    SERVICE_DISCOVERY_REGISTRY_URL: url,
+    SERVICE_DISCOVERY_HOST: '127.0.0.1',
+  };
 }
