@@ -16,6 +16,13 @@ import * as core from 'nest-service-discovery/core';
 import { Registry } from 'prom-client';
 import { parse } from 'yaml';
 import { countOneOfEach } from './support/one-of-each.js';
+import {
+  MODULE_RESOLUTIONS,
+  NEST_VERSIONS,
+  NODE_VERSIONS,
+  OPTIONAL_PEERS,
+  TYPESCRIPT_VERSIONS,
+} from './compat/versions.js';
 import { readPages } from './support/pages.js';
 import { withEventTable } from '../scripts/event-table.mjs';
 import { readDocstrings, withOptionRows } from '../scripts/option-tables.mjs';
@@ -48,6 +55,23 @@ const namesIn = (cell: string): string[] => [...cell.matchAll(/`([^`]+)`/g)].map
 describe('docs/troubleshooting.md', () => {
   it('asks what the doctor asks (npm run generate:troubleshooting)', async () => {
     expect(await page('troubleshooting.md')).toContain(toMarkdown(PROBLEMS));
+  });
+});
+
+describe('docs/compatibility.md', () => {
+  it('names the versions and peers that npm run test:compat runs with', async () => {
+    const text = await page('compatibility.md');
+    const supported = new Map([...text.matchAll(/^\| ([^|]+) \| ([^|]+) \|$/gm)].map(([, of, which]) => [of, which!]));
+    expect(supported.get('Node')).toMatch(new RegExp(`^${NODE_VERSIONS.join(', ')}, `));
+    expect(supported.get('Nest')!.match(/\d+/g)!.map(Number)).toEqual(NEST_VERSIONS.map(([major]) => major));
+    expect(supported.get('TypeScript')).toMatch(new RegExp(`^${TYPESCRIPT_VERSIONS.join(', ')}, `));
+    expect(namesIn(supported.get('`moduleResolution`')!)).toEqual(Object.keys(MODULE_RESOLUTIONS));
+    const peers = text.slice(text.indexOf('## Optional peers'));
+    expect(
+      rowsOf(peers)
+        .flatMap(([packages]) => namesIn(packages!))
+        .sort(),
+    ).toEqual([...OPTIONAL_PEERS].sort());
   });
 });
 

@@ -14,7 +14,7 @@ export interface PackedLibrary {
 }
 
 export interface FreshAppOptions {
-  readonly library: PackedLibrary;
+  readonly library: Pick<PackedLibrary, 'tarball'>;
   readonly nest: 11 | 12;
   /** The `type` of the app's package.json. */
   readonly type: 'commonjs' | 'module';
@@ -24,6 +24,8 @@ export interface FreshAppOptions {
   /** Additional fields of the package.json. */
   readonly manifest?: object;
   readonly files?: Readonly<Record<string, string>>;
+  /** Where to create it, by default in a new directory. */
+  readonly directory?: string;
 }
 
 interface FinishedCommand {
@@ -36,6 +38,8 @@ interface FinishedCommand {
 /** An app outside the workspace, like a user's: only packages installed by its package manager can be resolved. */
 export interface FreshApp {
   readonly directory: string;
+  /** That of its commands. */
+  readonly env: NodeJS.ProcessEnv;
   write(files: Readonly<Record<string, string>>): Promise<void>;
   run(command: string, ...args: string[]): Promise<FinishedCommand>;
   remove(): Promise<void>;
@@ -54,31 +58,27 @@ export async function packLibrary(): Promise<PackedLibrary> {
   const directory = await mkdtemp(join(tmpdir(), 'packed-library-'));
   const remove = (): Promise<void> => rm(directory, { recursive: true, force: true });
   try {
-    await exec('npm', ['pack', '--pack-destination', directory], { cwd: await buildLibrary() });
-    const tarball = (await readdir(directory)).find((name) => name.endsWith('.tgz'))!;
-    return { tarball: join(directory, tarball), remove };
+    return { tarball: await packInto(directory), remove };
   } catch (error) {
     await remove();
     throw error;
   }
 }
 
+/** @returns the tarball */
+export async function packInto(directory: string): Promise<string> {
+  await exec('npm', ['pack', '--pack-destination', directory], { cwd: await buildLibrary() });
+  return join(
+    directory,
+    (await readdir(directory)).find((name) => name.endsWith('.tgz'))!,
+  );
+}
+
 /** Creates the app, and installs its packages from the registry that npm is configured for. */
 export async function createFreshApp(options: FreshAppOptions): Promise<FreshApp> {
   const { library, type, manager = 'npm', packages = {}, manifest = {}, files = {} } = options;
   const { nest, schedule, terminus } = NEST[options.nest];
-  const directory = await mkdtemp(join(tmpdir(), 'fresh-app-'));
-  const app: FreshApp = {
-    directory,
-    write: async (added) => {
-      for (const [file, source] of Object.entries(added)) {
-        await mkdir(dirname(join(directory, file)), { recursive: true });
-        await writeFile(join(directory, file), source);
-      }
-    },
-    run: (command, ...args) => run(directory, command, args),
-    remove: () => rm(directory, { recursive: true, force: true }),
-  };
+  const app = appIn(options.directory ?? (await mkdtemp(join(tmpdir(), 'fresh-app-'))));
   const dependencies = {
     '@nestjs/common': nest,
     '@nestjs/core': nest,
@@ -110,6 +110,23 @@ export async function createFreshApp(options: FreshAppOptions): Promise<FreshApp
   }
 }
 
+/** @param added variables of its commands, besides those of a user's shell */
+export function appIn(directory: string, added: NodeJS.ProcessEnv = {}): FreshApp {
+  const env = { ...ownEnvironment(), ...added };
+  return {
+    directory,
+    env,
+    write: async (files) => {
+      for (const [file, source] of Object.entries(files)) {
+        await mkdir(dirname(join(directory, file)), { recursive: true });
+        await writeFile(join(directory, file), source);
+      }
+    },
+    run: (command, ...args) => run(directory, command, args, env),
+    remove: () => rm(directory, { recursive: true, force: true }),
+  };
+}
+
 /** Drop variables that `npm test` and Jest set; keep the configuration of the package registry. */
 const OF_THIS_RUN =
   /^(npm_(?!config_(registry|cafile|proxy|https_proxy|noproxy)$)|NODE_OPTIONS$|NODE_ENV$|JEST_|INIT_CWD$)/;
@@ -118,9 +135,14 @@ function ownEnvironment(): NodeJS.ProcessEnv {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !OF_THIS_RUN.test(name)));
 }
 
-async function run(cwd: string, command: string, args: readonly string[]): Promise<FinishedCommand> {
+async function run(
+  cwd: string,
+  command: string,
+  args: readonly string[],
+  env: NodeJS.ProcessEnv,
+): Promise<FinishedCommand> {
   return new Promise((resolve) => {
-    execFile(command, args, { cwd, env: ownEnvironment(), maxBuffer: 64 * 1024 ** 2 }, (error, stdout, stderr) => {
+    execFile(command, args, { cwd, env, maxBuffer: 64 * 1024 ** 2 }, (error, stdout, stderr) => {
       const code = error === null ? 0 : typeof error.code === 'number' ? error.code : -1;
       resolve({ code, output: `${stdout}${stderr}` });
     });

@@ -1,16 +1,13 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import { createFreshApp, type FreshApp, packLibrary, type PackedLibrary } from '../support/fresh-app.js';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { createFreshApp, type FreshApp } from '../support/fresh-app.js';
 import { type GeneratedProject, NEST_11, NEST_12 } from '../support/nest-new.js';
+import { sharedLibrary } from './shared-apps.js';
 
-// Package managers, compilers and bundlers take seconds on a quiet machine, and minutes on a busy one.
-jest.setTimeout(600_000);
-
-let library: PackedLibrary;
+let library: { readonly tarball: string };
 
 beforeAll(async () => {
-  library = await packLibrary();
+  library = await sharedLibrary();
 });
-afterAll(() => library.remove());
 
 /** @param ext extension of imports within the app */
 const appFiles = (ext: '' | '.js'): Record<string, string> => ({

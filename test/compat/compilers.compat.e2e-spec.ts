@@ -1,12 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { BUILD_TIMEOUT_MS } from '../support/built-package.js';
-import {
-  createFreshApp,
-  type FreshApp,
-  type FreshAppOptions,
-  packLibrary,
-  type PackedLibrary,
-} from '../support/fresh-app.js';
+import { describe, expect, it } from '@jest/globals';
+import { appIn } from '../support/fresh-app.js';
+import { appWithAll } from './shared-apps.js';
+import { MODULE_RESOLUTIONS, NEST_VERSIONS, TYPESCRIPT_VERSIONS } from './versions.js';
 
 /** Valid code of an app. */
 const RIGHT = `
@@ -167,55 +162,37 @@ const COMPILER_OPTIONS = {
   noEmit: true,
 };
 
-/** Nest 12 consists of ES modules, which a CommonJS file cannot import with `module: node16`. */
-const APPS: [name: string, options: Pick<FreshAppOptions, 'nest' | 'type'>, module: string][] = [
-  ['a Nest 12 app of ES modules, module: nodenext', { nest: 12, type: 'module' }, 'nodenext'],
-  ['a Nest 11 app in CommonJS, module: node16', { nest: 11, type: 'commonjs' }, 'node16'],
-];
-
-let library: PackedLibrary;
-
-beforeAll(async () => {
-  library = await packLibrary();
-}, BUILD_TIMEOUT_MS);
-
-afterAll(() => library.remove());
-
-describe.each(APPS)('in %s, correct code compiles', (_name, options, module) => {
-  let app: FreshApp;
-
-  beforeAll(async () => {
-    const compilerOptions = { ...COMPILER_OPTIONS, module };
-    app = await createFreshApp({
-      library,
-      ...options,
-      packages: { '@types/node': '^20.0.0', typescript: '^6.0.0', 'typescript-5': 'npm:typescript@~5.9.0' },
-      files: {
-        'right.ts': RIGHT,
-        'wrong.ts': WRONG,
-        'tsconfig.json': JSON.stringify({ compilerOptions, files: ['right.ts', 'wrong.ts'] }),
+describe.each(TYPESCRIPT_VERSIONS)('TypeScript %s', (typescript) => {
+  describe.each(NEST_VERSIONS)('Nest %i', (nest, type) => {
+    it.each(Object.entries(MODULE_RESOLUTIONS))(
+      'moduleResolution %s: compiles with the declarations of the package, and refuses each mistake where it stands',
+      async (moduleResolution, module) => {
+        const app = appIn(await appWithAll(nest, type));
+        const compilerOptions = { ...COMPILER_OPTIONS, module, moduleResolution };
+        await app.write({
+          'right.ts': RIGHT,
+          'wrong.ts': WRONG,
+          'tsconfig.json': JSON.stringify({ compilerOptions, files: ['right.ts', 'wrong.ts'] }),
+        });
+        const { output } = await app.run(
+          'node',
+          `node_modules/typescript-${typescript}/bin/tsc`,
+          '-p',
+          'tsconfig.json',
+        );
+        const told = new Map<string, string>();
+        let place = '';
+        for (const text of output.trim().split('\n')) {
+          place = /^(.+?)\((\d+),/.exec(text)?.slice(1, 3).join(':') ?? place;
+          told.set(place, `${told.get(place) ?? ''}${text}\n`);
+        }
+        const mistakes = WRONG.split('\n').flatMap((line, index) => {
+          const [, expected] = line.split(' // ');
+          return expected === undefined ? [] : [{ at: `wrong.ts:${index + 1}`, expected }];
+        });
+        expect([...told.keys()]).toEqual(mistakes.map(({ at }) => at));
+        for (const { at, expected } of mistakes) expect(told.get(at)).toContain(expected);
       },
-    });
-  }, BUILD_TIMEOUT_MS);
-  afterAll(() => app.remove());
-
-  it.each(['typescript', 'typescript-5'])(
-    'with %s, and each mistake is refused where it stands, the declarations of the package checked as well',
-    async (compiler) => {
-      const { output } = await app.run(process.execPath, `node_modules/${compiler}/bin/tsc`, '-p', 'tsconfig.json');
-      const told = new Map<string, string>();
-      let place = '';
-      for (const text of output.trim().split('\n')) {
-        place = /^(.+?)\((\d+),/.exec(text)?.slice(1, 3).join(':') ?? place;
-        told.set(place, `${told.get(place) ?? ''}${text}\n`);
-      }
-      const mistakes = WRONG.split('\n').flatMap((line, index) => {
-        const [, expected] = line.split(' // ');
-        return expected === undefined ? [] : [{ at: `wrong.ts:${index + 1}`, expected }];
-      });
-      expect([...told.keys()]).toEqual(mistakes.map(({ at }) => at));
-      for (const { at, expected } of mistakes) expect(told.get(at)).toContain(expected);
-    },
-    BUILD_TIMEOUT_MS,
-  );
+    );
+  });
 });

@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { expect, it } from '@jest/globals';
 
 const exec = promisify(execFile);
-const root = join(import.meta.dirname, '..');
+const root = join(import.meta.dirname, '../..');
 /** What speaks to undici. */
 const SPECS = 'libs/service-discovery/src/transport';
 

@@ -2,7 +2,8 @@ import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { createFreshApp, type FreshApp, type PackedLibrary, packLibrary } from '../support/fresh-app.js';
+import { createFreshApp, type FreshApp } from '../support/fresh-app.js';
+import { sharedLibrary } from './shared-apps.js';
 
 /** Prints the answers of its health routes, and its registration. */
 const HTTP_APP = `
@@ -120,12 +121,12 @@ module.exports = {
 `;
 
 describe('a Nest 11 app without @nestjs/terminus, @nestjs/schedule and @nestjs/axios', () => {
-  let library: PackedLibrary;
+  let library: { readonly tarball: string };
   let app: FreshApp;
   let elsewhere: string;
 
   beforeAll(async () => {
-    library = await packLibrary();
+    library = await sharedLibrary();
     app = await createFreshApp({
       library,
       nest: 11,
@@ -149,7 +150,7 @@ describe('a Nest 11 app without @nestjs/terminus, @nestjs/schedule and @nestjs/a
   }, 300_000);
 
   afterAll(async () => {
-    await Promise.all([app.remove(), library.remove(), rm(elsewhere, { recursive: true })]);
+    await Promise.all([app.remove(), rm(elsewhere, { recursive: true })]);
   });
 
   const linesOf = ({ output }: { output: string }): string[] => output.trim().split('\n');
