@@ -42,7 +42,10 @@ import {
 
 /** Settings of every call unless a pattern or `withOptions` overrides them. */
 export interface CommunicatorDefaults extends CommunicatorOptions {
-  /** Overrides of tier patterns, value by value, and custom patterns: `{ batch: { timeout: '5m' } }`. */
+  /**
+   * Overrides of tier patterns, value by value, and custom patterns: `{ batch: { timeout: '5m' } }`.
+   * @default `web`, `app`, `data`, `ml`, `monitoring` as they are
+   */
   patterns?: PatternOverrides;
 }
 

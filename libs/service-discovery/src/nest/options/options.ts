@@ -230,7 +230,10 @@ export const MODULE_OPTIONS = new OptionGroup('', {
   ),
   /** `SERVICE_DISCOVERY_REGISTRY_URL`: the process whose REST API is the registry, such as `http://registry:3000`. @default none */
   registryUrl: fromEnv('REGISTRY_URL', optional(unchecked<string>({ range: 'an `http` or `https` URL' }))),
-  /** Connection to the remote registry: its `path` and `token`, additional `headers`, `requestTimeout`, `tls`. */
+  /**
+   * Connection to the remote registry: its `path` and `token`, additional `headers`, `requestTimeout`, `tls`.
+   * @default `path` 'service-discovery', `requestTimeout` 5 s, the token of `SERVICE_DISCOVERY_TOKEN`
+   */
   remote: optional(
     unchecked<Omit<RemoteRegistryStoreOptions, 'url'>>({
       range: 'options',
@@ -289,7 +292,10 @@ export const MODULE_OPTIONS = new OptionGroup('', {
     inner: HEALTH_CHECK_OPTIONS,
     switchable: true,
   }),
-  /** How the health of all services is aggregated: which are required, and which are optional. */
+  /**
+   * How the health of all services is aggregated: which are required, and which are optional.
+   * @default none is required or optional: the whole is healthy while every service is; 20 changes of each instance are kept
+   */
   health: custom<Partial<HealthOptions>>({
     default: {},
     range: 'options',
@@ -423,7 +429,10 @@ export const MODULE_OPTIONS = new OptionGroup('', {
    * @default true
    */
   report: boolean({ default: true }),
-  /** The prom-client registry that metrics go into, what their names start with, and the buckets of durations. */
+  /**
+   * The prom-client registry that metrics go into, what their names start with, and the buckets of durations.
+   * @default a registry of their own, `service_discovery_`, 1 ms to 30 s
+   */
   metrics: whole<DiscoveryMetricsOptions>(METRICS_OPTIONS),
 });
 
