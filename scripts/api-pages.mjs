@@ -22,7 +22,7 @@ function overview(reports) {
     'Every exported name with its declaration and docstring, by entry point:',
     ...reports.map(({ entry, own }) =>
       [
-        `## ${specifierOf(entry)}`,
+        `## API of ${specifierOf(entry)}`,
         `[${own.length} names of its own](/reference/api/${fileOf(entry)}): ${own.map(({ name }) => linkTo(entry, name)).join(', ')}`,
       ].join('\n\n'),
     ),
@@ -31,7 +31,7 @@ function overview(reports) {
 
 function pageOf({ entry, own, others, inner }) {
   return [
-    `---\noutline: false\n---\n\n# ${specifierOf(entry)}`,
+    `---\noutline: false\n---\n\n# API of ${specifierOf(entry)}`,
     ...others.map(
       ({ from, names }) =>
         `As \`${specifierOf(from)}\` exports them: ${names.map((name) => linkTo(from, name)).join(', ')}.`,
