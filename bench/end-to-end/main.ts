@@ -1,6 +1,6 @@
 /** Compares ways to call from one Nest app to another, as the clients of the first one see it. See ../README.md. */
 import { parseArgs } from 'node:util';
-import { countOf, runCommand } from '../support/command-line.js';
+import { countOf, namesOf, runCommand } from '../support/command-line.js';
 import { median, spreadOf } from '../support/statistics.js';
 import { shown, shownSpread, tableOf } from '../support/table.js';
 import { type Lane, LANES, type Platform, PLATFORMS } from './lanes.js';
@@ -13,19 +13,29 @@ interface Request {
   readonly rounds: number;
   /** Of each lane, in each round. */
   readonly requests: number;
+  readonly platforms: readonly Platform[];
 }
 
 function read(args: string[]): Request {
   const { values } = parseArgs({
     args,
-    options: { rounds: { type: 'string', default: '15' }, requests: { type: 'string', default: '2000' } },
+    options: {
+      rounds: { type: 'string', default: '15' },
+      requests: { type: 'string', default: '2000' },
+      platform: { type: 'string' },
+    },
   });
-  return { rounds: countOf('rounds', values.rounds), requests: countOf('requests', values.requests) };
+  const named = namesOf('platform', values.platform, PLATFORMS);
+  return {
+    rounds: countOf('rounds', values.rounds),
+    requests: countOf('requests', values.requests),
+    platforms: PLATFORMS.filter((platform) => named?.includes(platform) ?? true),
+  };
 }
 
-async function run({ rounds, requests }: Request): Promise<void> {
+async function run({ rounds, requests, platforms }: Request): Promise<void> {
   console.log(`Node ${process.version}: one app calls another for each request, concurrency 64, ${rounds} rounds\n`);
-  for (const platform of PLATFORMS) console.log(`${await compare(platform, rounds, requests)}\n`);
+  for (const platform of platforms) console.log(`${await compare(platform, rounds, requests)}\n`);
 }
 
 /** @returns the table */
