@@ -13,7 +13,7 @@ export default {
     '^nest-service-discovery/testing$': '<rootDir>/libs/service-discovery/src/testing.ts',
   },
   testMatch: ['<rootDir>/libs/**/*.spec.ts', '<rootDir>/apps/**/*.spec.ts', '<rootDir>/test/**/*.e2e-spec.ts'],
-  testPathIgnorePatterns: ['\\.(long|compat)\\.(e2e-)?spec\\.ts$'],
+  testPathIgnorePatterns: ['\\.(long|compat)\\.(e2e-)?spec\\.ts$', '\\.model\\.e2e-spec\\.ts$'],
   // The published manifest bears the workspace's name, on purpose: apps here import the package as users do.
   modulePathIgnorePatterns: ['<rootDir>/dist/', '<rootDir>/libs/service-discovery/package.json'],
   globalSetup: './test/support/tools.mjs',

@@ -2,7 +2,7 @@ import config from './jest.config.mjs';
 
 /**
  * What takes long by its nature: rates, scale, long outages, many random runs. Models (`.model.`)
- * run here with ten times as many random runs as each names, and in `npm test` with a quarter of them.
+ * run here with ten times as many random runs as each names, and in `npm test`, those without servers, with a quarter of them.
  */
 export default {
   ...config,

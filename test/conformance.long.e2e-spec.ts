@@ -25,21 +25,18 @@ interface Result {
 
 let built: BuiltPackage;
 let results: Result[];
-let tookMs: number;
 /** The rows of the table in the docs, split into cells, header first. */
 let table: string[][];
 
 beforeAll(async () => {
   built = await buildPackage({ name: 'conformance', type: 'module' });
   await addSources(built, 'conformance');
-  const startedAt = performance.now();
   const args = ['--no-warnings=ExperimentalWarning', 'main.js', '--json'];
   // Exit code 1 means that ours fails a case; the results say which.
   const run = await exec(process.execPath, args, { cwd: built.consumer }).catch((error: { stdout?: string }) => {
     if (!error.stdout) throw error;
     return { stdout: error.stdout };
   });
-  tookMs = performance.now() - startedAt;
   results = JSON.parse(run.stdout) as Result[];
   const text = await readFile(join(root, 'docs/peer-faults.md'), 'utf8');
   table = text
@@ -63,10 +60,6 @@ describe('the cases that peers fail', () => {
     const failed = results.filter(({ mark }) => mark === '✗');
     expect(failed.length).toBeGreaterThan(0);
     expect(failed.filter(({ note }) => !note)).toEqual([]);
-  });
-
-  it('take less than a minute', () => {
-    expect(tookMs).toBeLessThan(60_000);
   });
 
   it('are in the docs with the same results', () => {
