@@ -203,6 +203,34 @@ describe('nest-service-discovery', () => {
     }
   });
 
+  it('starts a rollout, shows that it was rolled back by itself, and forgets it', async () => {
+    await register('fresh', 'fresh-1', { version: '1.0.0' });
+    await register('fresh', 'fresh-2', { version: '2.0.0' });
+    const { out } = await run(['rollout', 'start', 'fresh', '2.x', '--steps', '5,100', '--max-error-rate', '1%']);
+    expect(out).toMatch(
+      /^The rollout of fresh to 2\.x is running: 5 % of the calls .*steps of 5, 100 %, each 5 m or longer/,
+    );
+    expect(out).toContain('Undo: nest-service-discovery rollout abort fresh');
+    const moved = new Promise((resolve) => {
+      app.get(EventBus).on('rollout.moved', ({ state }) => state === 'rolled_back' && resolve(state));
+    });
+    app.get(EventBus).emit('call.split', { service: 'fresh', part: 'canary', ok: false, durationMs: 4 });
+    await moved;
+    const status = await run(['rollout', 'status', 'fresh']);
+    expect(status).toMatchObject({
+      code: 1,
+      out: expect.stringMatching(/was rolled back: 0 % .*1 of 1 attempts failed, more than 1 %/) as unknown,
+    });
+    expect((await run(['rollout', 'abort', 'fresh'])).out).toBe('All calls to fresh go directly\n');
+    for (const wrong of [
+      ['--steps', '5,x'],
+      ['--min-attempts', '0'],
+      ['--max-error-rate', '101'],
+    ]) {
+      expect((await run(['rollout', 'start', 'fresh', '2.x', ...wrong])).code).toBe(2);
+    }
+  });
+
   it('prints events until it is ended', async () => {
     const watching = run(['watch', '--json'], { until: '"instance_id":"users-1"' });
     // Again and again, since the stream may open after the first one.

@@ -19,6 +19,8 @@ const RESTRICTED: readonly (readonly [method: string, path: string, json?: objec
   ['PUT', '/circuit-breakers/user-service/instances/i', { state: 'isolated' }],
   ['PUT', '/services/user-service/split', { split: {} }],
   ['PUT', '/services/user-service/share', { share: 5 }],
+  ['PUT', '/services/user-service/rollout', { version: '2.x' }],
+  ['PUT', '/services/user-service/rollout/end', {}],
   ['GET', '/watch'],
   ['GET', '/events'],
   ['GET', '/journal'],

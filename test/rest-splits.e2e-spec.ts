@@ -3,6 +3,7 @@ import { type Answer, type RestApp, startRestApp } from './support/rest-app.js';
 
 const URL = 'http://kong:8000/users';
 const NO_PARTS = { parts: [] };
+const DIRECT = { rollout: null, ...NO_PARTS };
 /** As answers are, and so that a misspelt property is no type error. */
 const like = (expected: object): unknown => expect.objectContaining(expected);
 
@@ -34,7 +35,7 @@ describe('the share of calls through a gateway', () => {
 
   it('is null for a service without a gateway, and cannot be set', async () => {
     await register();
-    expect((await get('split')).body).toEqual({ service_name: service, via: null, ...NO_PARTS });
+    expect((await get('split')).body).toEqual({ service_name: service, via: null, ...DIRECT });
     const answer = await put('share', { share: 5 });
     expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
     expect(answer.body.error.message).toContain(`"${service}" has no gateway: list it in services`);
@@ -43,7 +44,7 @@ describe('the share of calls through a gateway', () => {
   it('is set for all callers, and told to the journal', async () => {
     await rest.registry.changeSplit(service, () => ({ via: { url: URL, share: 100 } }));
     const { status, body } = await put('share', { share: 12.5, reason: 'step 2', by: 'ada' });
-    expect([status, body]).toEqual([200, { service_name: service, via: { url: URL, share: 12.5 }, ...NO_PARTS }]);
+    expect([status, body]).toEqual([200, { service_name: service, via: { url: URL, share: 12.5 }, ...DIRECT }]);
     expect(rest.registry.splitOf(service)).toEqual({ via: { url: URL, share: 12.5 } });
     const text = `ada (local) set the share of calls through the gateway of ${service} to 12.5 %: step 2`;
     expect(await journalOf(service)).toEqual([like({ text, by: 'ada (local)', reason: 'step 2' })]);
@@ -90,6 +91,83 @@ describe('the share of calls through a gateway', () => {
   it.each([{}, { share: -1 }, { share: 101 }, { share: '50' }, { share: 5, url: URL }])('refuses %j', async (json) => {
     const answer = await put('share', json);
     expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+  });
+});
+
+describe('a rollout', () => {
+  const start = (json: object): Promise<Answer> => put('rollout', json);
+
+  it('begins with the defaults, is shown, and told to the journal', async () => {
+    await register();
+    const { status, body } = await start({ version: '2.x', reason: 'release 2', by: 'ada' });
+    expect(status).toBe(200);
+    expect(body).toEqual({
+      service_name: service,
+      via: null,
+      rollout: {
+        version: '2.x',
+        state: 'running',
+        share: 5,
+        steps: [5, 25, 100],
+        since: expect.any(String) as unknown,
+        step_ms: 300_000,
+        max_error_rate: 0.05,
+        max_p99_ms: null,
+        min_attempts: 20,
+        reason: null,
+        driver: null,
+      },
+      ...NO_PARTS,
+    });
+    expect((await get('split')).body).toEqual(body);
+    const text = `ada (local) set the rollout of ${service} to 2.x in steps of 5, 25, 100 %: release 2`;
+    expect(await journalOf(service)).toEqual([like({ text })]);
+  });
+
+  it('takes its own steps and conditions, and is the only one of its service', async () => {
+    await register();
+    const conditions = { step_duration: '30s', max_error_rate: 0.01, max_p99: '500ms', min_attempts: 7 };
+    const { body } = await start({ version: '2.x', steps: [50, 100], ...conditions });
+    expect((body as { rollout?: unknown }).rollout).toMatchObject({
+      steps: [50, 100],
+      step_ms: 30_000,
+      max_error_rate: 0.01,
+      max_p99_ms: 500,
+      min_attempts: 7,
+    });
+    const second = await start({ version: '3.x' });
+    expect([second.status, second.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+  });
+
+  it('ends with all calls at the other versions, and is then forgotten', async () => {
+    await register();
+    await start({ version: '2.x' });
+    const ended = await put('rollout/end', { reason: 'wrong build' });
+    expect(ended.body).toMatchObject({ rollout: { state: 'aborted', share: 0, reason: 'wrong build' } });
+    expect((await rest.send('PUT', `/services/${service}/rollout/end`)).body).toMatchObject({ rollout: null });
+    const none = await put('rollout/end', {});
+    expect([none.status, none.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+  });
+
+  it.each([
+    {},
+    { version: 'two' },
+    { version: '2.x', steps: [25, 5, 100] },
+    { version: '2.x', steps: 'all' },
+    { version: '2.x', step_duration: '1ms' },
+    { version: '2.x', max_error_rate: 5 },
+    { version: '2.x', min_attempts: 0.5 },
+    { version: '2.x', pace: 1 },
+  ])('does not begin with %j', async (json) => {
+    await register();
+    const answer = await start(json);
+    expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+  });
+
+  it('is unknown for a service that does not exist', async () => {
+    for (const answer of [await start({ version: '2.x' }), await put('rollout/end', {})]) {
+      expect([answer.status, answer.body.error.code]).toEqual([404, 'SERVICE_NOT_FOUND']);
+    }
   });
 });
 

@@ -8,6 +8,7 @@ export {
   type SelectionCriteria,
 } from './load-balancer.js';
 export { GatewaySplit } from './gateway-split.js';
+export { isRange, rangeOf, type VersionShare, versionShareOf } from './selection/version-range.js';
 export { CRITERIA_NAMES, findCriteriaProblems, tagsOf } from './selection/criteria.js';
 export { describeUnavailable } from './selection/explain-selection.js';
 export {

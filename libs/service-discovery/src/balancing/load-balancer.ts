@@ -3,6 +3,7 @@ import { type EventSink, type Protocol, type ServiceInstance } from '../model/in
 import { type LoadTracker } from './load/load-tracker.js';
 import { type ResolvedLoadBalancingOptions } from './load-balancing-options.js';
 import { type BalancingExplanation, type UnavailableReason } from './selection/explanation.js';
+import { type VersionShare } from './selection/version-range.js';
 import { type HashRequest } from './strategies/hash-source.js';
 
 /** What a caller requires of an instance, and the zone that it prefers. Undefined counts as left out. */
@@ -60,6 +61,11 @@ export interface LoadBalancer {
   /** Replaces the list of instances. An instance's load and latency are kept as long as its id stays listed. */
   update(instances: readonly ServiceInstance[]): void;
   pick(context?: PickContext): PickResult;
+  /**
+   * Gives a version its share of the calls, in place of `versionWeights`; undefined: the options hold again. Called when a
+   * rollout moves. Without it, a rollout does not change where the calls of this balancer go.
+   */
+  shareByVersion?(share: VersionShare | undefined): void;
   /** Explains, instance by instance, what `pick` would do now. Changes nothing. Every built-in balancer has it. */
   explain?(context?: PickContext): BalancingExplanation;
 }

@@ -20,6 +20,7 @@ import { select } from './selection/eligibility.js';
 import { explainSelection } from './selection/explain-selection.js';
 import { type BalancingExplanation } from './selection/explanation.js';
 import { Preferences } from './selection/preferences.js';
+import { type VersionShare } from './selection/version-range.js';
 import { hashSourcesFor } from './strategies/hash-options.js';
 import { hashKeyOf, type HashSource } from './strategies/hash-source.js';
 import { unitHash } from './strategies/stable-hash.js';
@@ -32,7 +33,7 @@ import { type Candidate, type PickArgs, type Strategy } from './strategies/strat
 export class StrategyBalancer implements LoadBalancer {
   private readonly candidateList: CandidateList;
   private readonly plans: PlanCache;
-  private readonly preferences: Preferences;
+  private preferences: Preferences;
   private readonly slowStart: SlowStart | undefined;
   private readonly chooser: Chooser;
   private readonly draws: WeylSequence;
@@ -77,6 +78,11 @@ export class StrategyBalancer implements LoadBalancer {
     const isChanged = this.candidateList.update(instances);
     // Most updates come from a health check or a heartbeat and change nothing for picks.
     if (this.readmit() || isChanged) this.invalidatePlans();
+  }
+
+  shareByVersion(share: VersionShare | undefined): void {
+    this.preferences = new Preferences(this.preferences.options, share);
+    this.invalidatePlans();
   }
 
   pick(context: PickContext = {}): PickResult {

@@ -1,6 +1,6 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { RegistryClient } from '../client/index.js';
-import { describeProblem, InvalidConfigurationError, ServiceDiscoveryError } from '../common/index.js';
+import { RegistryClient, type RolloutRequest } from '../client/index.js';
+import { describeProblem, type Duration, InvalidConfigurationError, ServiceDiscoveryError } from '../common/index.js';
 import { CommandError, UsageError } from './command-error.js';
 import { complete, completionScript, SHELLS } from './completion.js';
 import { diagnose } from './doctor/index.js';
@@ -18,7 +18,7 @@ import { missingPackage } from './missing-package.js';
 import { setCircuit, setStatus } from './operate.js';
 import { Output } from './output.js';
 import { type RegistryFlags } from './registry.js';
-import { setShare, showSplit } from './split.js';
+import { endRollout, setShare, showRollout, showSplit, startRollout } from './split.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:3000';
 
@@ -191,20 +191,61 @@ export function makeProgram(world: CommandWorld): Command {
         }),
     );
 
-  program.commandsGroup('Set up:');
   program
     .command('share')
     .description('Shows how the calls to a service are split, or sets the share that goes through its gateway')
-    .argument('<service>')
+    .argument('<service>', SERVICE)
     .argument('[percent]', 'of the calls that go through the gateway, 0 to 100; the others go directly', readPercent)
     .option('--reason <text>', 'why, for those who read the journal')
-    .addHelpText('after', '\nThe address of the gateway stands in the option services: { name, via }.')
+    .addHelpText(
+      'after',
+      examples('share user-service', 'share user-service 50 --reason "step 2"') +
+        '\nThe address of the gateway is set by the option services: [{ name, via }].',
+    )
     .action((service: string, share: number | undefined, { reason }: { reason?: string }, command: Command) =>
       ask(command, (registry, out) =>
         share === undefined ? showSplit(registry, out, service) : setShare(registry, out, service, share, reason),
       ),
     );
 
+  const rollout = program
+    .command('rollout')
+    .description('Moves the calls to a new version step by step, and back by itself where it does badly')
+    .addHelpText('after', examples('rollout start user-service 2.x', 'rollout status user-service'));
+  rollout
+    .command('start')
+    .description('Begins a rollout; what is left out has the defaults of the registry')
+    .argument('<service>', SERVICE)
+    .argument('<version>', 'the semver range of the new version, such as 2.x')
+    .option('--steps <list>', 'the share of the calls at each step, in per cent (default: 5,25,100)', readSteps)
+    .option('--step-duration <duration>', 'how long a step takes at least (default: 5m)')
+    .option('--max-error-rate <percent>', 'failed attempts above which it is rolled back (default: 5)', readPercent)
+    .option('--max-p99 <duration>', 'the p99 above which it is rolled back, such as 500ms')
+    .option('--min-attempts <count>', 'the attempts that a step needs before it is decided (default: 20)', readCount)
+    .option('--reason <text>', 'why, for those who read the journal')
+    .addHelpText('after', examples('rollout start user-service 2.x --steps 5,25,100 --max-error-rate 2'))
+    .action((service: string, version: string, flags: RolloutFlags, command: Command) =>
+      ask(command, (registry, out) => startRollout(registry, out, service, toRollout(version, flags), flags.reason)),
+    );
+  rollout
+    .command('status')
+    .description('Shows how a rollout stands, and how attempts at the versions ended; exit code 1: it was rolled back')
+    .argument('<service>', SERVICE)
+    .action((service: string, _flags, command: Command) =>
+      ask(command, (registry, out) => showRollout(registry, out, service)),
+    );
+  rollout
+    .command('abort')
+    .description(
+      'Sends all calls back to the other versions; forgets a rollout that is over, so that versions do not matter',
+    )
+    .argument('<service>', SERVICE)
+    .option('--reason <text>', 'why, for those who read the journal')
+    .action((service: string, { reason }: { reason?: string }, command: Command) =>
+      ask(command, (registry, out) => endRollout(registry, out, service, reason)),
+    );
+
+  program.commandsGroup('Set up:');
   program
     .command('registry')
     .description('Runs a registry: services register with it, and it checks their health')
@@ -256,14 +297,15 @@ export function makeProgram(world: CommandWorld): Command {
     });
 
   // Commander's own process.exit() would cut off what is being written.
-  for (const command of [program, ...program.commands, ...kong.commands]) command.exitOverride();
+  for (const command of [program, ...[program, kong, rollout].flatMap(({ commands }) => commands)])
+    command.exitOverride();
   return program;
 }
 
 const SERVICE = 'the name of the service, as `services` lists it';
 
 /** Lines of a help, each of which can be typed as it is. */
-export function examples(...lines: readonly string[]): string {
+function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  npx nest-service-discovery ${line}\n`).join('')}`;
 }
 
@@ -335,6 +377,37 @@ function readPercent(text: string): number {
   const share = Number(text.replace(/%$/, ''));
   if (text !== '' && share >= 0 && share <= 100) return share;
   throw new InvalidArgumentError('expected per cent: a number from 0 to 100');
+}
+
+interface RolloutFlags {
+  readonly steps?: readonly number[];
+  readonly stepDuration?: Duration;
+  readonly maxErrorRate?: number;
+  readonly maxP99?: Duration;
+  readonly minAttempts?: number;
+  readonly reason?: string;
+}
+
+function toRollout(version: string, flags: RolloutFlags): RolloutRequest {
+  const { steps, stepDuration, maxErrorRate, maxP99, minAttempts } = flags;
+  return {
+    version,
+    steps,
+    step_duration: stepDuration,
+    max_error_rate: maxErrorRate === undefined ? undefined : maxErrorRate / 100,
+    max_p99: maxP99,
+    min_attempts: minAttempts,
+  };
+}
+
+function readCount(text: string): number {
+  const given = Number(text);
+  if (Number.isSafeInteger(given) && given > 0) return given;
+  throw new InvalidArgumentError('expected a whole number above 0');
+}
+
+function readSteps(text: string): readonly number[] {
+  return text.split(',').map(readPercent);
 }
 
 /** Nest is a peer dependency, so it may be missing. */

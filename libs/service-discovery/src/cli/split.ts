@@ -1,4 +1,6 @@
-import { type RegistryClient, type SplitView } from '../client/index.js';
+import { type RegistryClient, type RolloutRequest, type RolloutView, type SplitView } from '../client/index.js';
+import { formatMs } from '../common/index.js';
+import { type Finding } from './look.js';
 import { type Output } from './output.js';
 
 /** Shows how the calls to a service are split. */
@@ -23,9 +25,43 @@ export async function setShare(
   });
 }
 
-function describe(out: Output, { service_name: service, via, parts }: SplitView): void {
+/** Begins a rollout. */
+export async function startRollout(
+  registry: RegistryClient,
+  out: Output,
+  service: string,
+  rollout: RolloutRequest,
+  reason: string | undefined,
+): Promise<void> {
+  const split = await registry.startRollout(service, rollout, { reason });
+  out.show(split, () => {
+    describe(out, split);
+    out.line(`Undo: nest-service-discovery rollout abort ${service}`);
+  });
+}
+
+/** Shows how a rollout stands: 1 if it was rolled back. */
+export async function showRollout(registry: RegistryClient, out: Output, service: string): Promise<Finding> {
+  const split = await registry.split(service);
+  out.show(split, () => describe(out, split));
+  return split.rollout?.state === 'rolled_back' ? 1 : 0;
+}
+
+/** Ends a rollout, or forgets one that is over. */
+export async function endRollout(
+  registry: RegistryClient,
+  out: Output,
+  service: string,
+  reason: string | undefined,
+): Promise<void> {
+  const split = await registry.endRollout(service, { reason });
+  out.show(split, () => describe(out, split));
+}
+
+function describe(out: Output, { service_name: service, via, rollout, parts }: SplitView): void {
   if (via) out.line(`${via.share} % of the calls to ${service} go through ${via.url}, the others directly`);
-  else out.line(`All calls to ${service} go directly`);
+  else if (!rollout) out.line(`All calls to ${service} go directly`);
+  if (rollout) out.line(sentenceOf(service, rollout));
   if (parts.length === 0) return;
   out.line('Attempts since that was set:');
   out.table(
@@ -38,6 +74,17 @@ function describe(out: Output, { service_name: service, via, parts }: SplitView)
       p99 === null ? '' : `${p99} ms`,
     ]),
   );
+}
+
+function sentenceOf(service: string, rollout: RolloutView): string {
+  const { version, state, share, steps, step_ms: stepMs, since, reason, driver } = rollout;
+  const now = `${share} % of the calls go there since ${since}`;
+  if (state === 'running') {
+    const plan = `steps of ${steps.join(', ')} %, each ${formatMs(stepMs)} or longer`;
+    return `The rollout of ${service} to ${version} is running: ${now} (${plan}; moved by ${driver ?? 'no process yet'})`;
+  }
+  const how = { completed: 'is complete', rolled_back: 'was rolled back', aborted: 'was aborted' }[state];
+  return `The rollout of ${service} to ${version} ${how}: ${now}${reason === null ? '' : ` (${reason})`}`;
 }
 
 function percent(share: number): string {

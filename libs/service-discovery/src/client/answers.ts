@@ -6,6 +6,7 @@ import {
   type InstanceStatus,
   type LeaseKind,
   type OperatorStatus,
+  type RolloutState,
   type ServiceDiscoveryEvent,
   type SplitPart,
 } from '../model/index.js';
@@ -285,8 +286,35 @@ export interface SplitView {
   readonly service_name: string;
   /** The gateway that a share of the calls goes through, in per cent; null: none. */
   readonly via: { readonly url: string; readonly share: number } | null;
+  /** The rollout that is running, or that the calls follow since it ended; null: none. */
+  readonly rollout: RolloutView | null;
   /** Attempts since the split was last changed: of the process that is asked, and of those that report to it. */
   readonly parts: readonly SplitPartView[];
+}
+
+/** A new version that gets its calls step by step. */
+export interface RolloutView {
+  /** The semver range of the new version. */
+  readonly version: string;
+  readonly state: RolloutState;
+  /** What the new version gets of the calls, in per cent. */
+  readonly share: number;
+  /** The share at each step, in per cent. */
+  readonly steps: readonly number[];
+  /** Since when it is at this share, in ISO 8601. */
+  readonly since: string;
+  /** How long a step takes at least. */
+  readonly step_ms: number;
+  /** The share of failed attempts above which it is rolled back: 0 to 1. */
+  readonly max_error_rate: number;
+  /** The p99 above which it is rolled back; null: latency does not matter. */
+  readonly max_p99_ms: number | null;
+  /** So many attempts decide a step. */
+  readonly min_attempts: number;
+  /** Why it was rolled back or aborted; null: it was not, or no reason was given. */
+  readonly reason: string | null;
+  /** The process that moves it on; null: none does yet. */
+  readonly driver: string | null;
 }
 
 /** What attempts at one part of a split came to. */

@@ -1,4 +1,11 @@
-import { type Clock, ERROR_CODES, type ErrorCode, ServiceDiscoveryError, systemClock } from '../common/index.js';
+import {
+  type Clock,
+  type Duration,
+  ERROR_CODES,
+  type ErrorCode,
+  ServiceDiscoveryError,
+  systemClock,
+} from '../common/index.js';
 import { type CircuitCommand } from '../communicator/index.js';
 import { type InstanceKey, type JournalEntry, type OperatorStatus } from '../model/index.js';
 import {
@@ -45,6 +52,22 @@ export interface ExplainQuestion {
   readonly key?: string;
   /** @default '/' */
   readonly path?: string;
+}
+
+/** How a rollout goes; the defaults are those of `RolloutOptions`. */
+export interface RolloutRequest {
+  readonly version: string;
+  readonly steps?: readonly number[];
+  readonly step_duration?: Duration;
+  readonly max_error_rate?: number;
+  readonly max_p99?: Duration;
+  readonly min_attempts?: number;
+}
+
+/** Why an operator acts, and who it is. */
+interface Note {
+  readonly reason?: string;
+  readonly by?: string;
 }
 
 /** The most that a page holds. */
@@ -169,8 +192,18 @@ export class RegistryClient {
    * Sets the share of the calls to a service that goes through its gateway, for all callers.
    * @param share per cent: 0 to 100
    */
-  setShare(service: string, share: number, note: { reason?: string; by?: string } = {}): Promise<SplitView> {
+  setShare(service: string, share: number, note: Note = {}): Promise<SplitView> {
     return this.send('PUT', `/services/${encodeURIComponent(service)}/share`, { share, ...note });
+  }
+
+  /** Begins to move the calls to a service to a new version, step by step, for all callers. */
+  startRollout(service: string, rollout: RolloutRequest, note: Note = {}): Promise<SplitView> {
+    return this.send('PUT', `/services/${encodeURIComponent(service)}/rollout`, { ...rollout, ...note });
+  }
+
+  /** Sends all calls back to the other versions; forgets a rollout that is over. */
+  endRollout(service: string, note: Note = {}): Promise<SplitView> {
+    return this.send('PUT', `/services/${encodeURIComponent(service)}/rollout/end`, note);
   }
 
   /** What happens in the process that is asked, from now on until the signal aborts. */

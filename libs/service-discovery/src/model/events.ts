@@ -1,6 +1,7 @@
 import { type TlsEvents } from '../common/index.js';
 import { type RemovalReason } from './change.js';
 import { type HealthDetail, type InstanceKey, type InstanceStatus, type ServiceInstance } from './instance.js';
+import { type RolloutState } from './rollout.js';
 import { type SplitPart } from './split.js';
 
 /** State of a circuit: `half_open` lets single probes through; `isolated` was opened by an operator and stays so until released. */
@@ -199,11 +200,18 @@ export interface ServiceDiscoveryEvents extends TlsEvents {
   'operator.acted': {
     service: string;
     instanceId?: string;
-    action: 'set_status' | 'force_circuit' | 'set_share';
+    action: 'set_status' | 'force_circuit' | 'set_share' | 'set_rollout';
     to: string;
     by: string;
     reason?: string;
   };
+  /**
+   * A rollout started or went to its next step (`running`), or ended. `share` is what the new version gets of the calls from now on, in
+   * per cent; `reason` says why it was rolled back or aborted.
+   */
+  'rollout.moved': { service: string; version: string; state: RolloutState; share: number; reason?: string };
+  /** This process moves a rollout on from now on, since the process that did (`from`) shows no sign of life. */
+  'rollout.taken_over': { service: string; version: string; from: string };
   /**
    * A circuit breaker opened and refuses calls: that of an instance, or of the service as a whole if there is no
    * `instanceId`.

@@ -21,6 +21,7 @@ export {
 export * from './process-report.js';
 export * from './protocol.js';
 export * from './registration.js';
+export * from './rollout.js';
 export { type ServiceName, type ServiceNames } from './service-names.js';
 export * from './snapshot.js';
 export * from './split.js';

@@ -2,6 +2,7 @@ import { isPlainObject } from '../common/index.js';
 import { type ServiceInstance } from './instance.js';
 import { isHttp, type Protocol } from './protocol.js';
 import { findRegistrationProblems, toInstance } from './registration.js';
+import { isRollout, type Rollout, rolloutShare } from './rollout.js';
 
 /** A share of the calls to a service that goes through the address of a gateway; the rest goes directly to instances. */
 interface GatewayShare {
@@ -15,11 +16,16 @@ interface GatewayShare {
 export interface ServiceSplit {
   /** Undefined: all calls go directly to instances. */
   readonly via?: GatewayShare;
+  /** Undefined: calls are not split by version. */
+  readonly rollout?: Rollout;
 }
 
 /** The parts of a split that attempts go to. */
-export const SPLIT_PARTS = ['via', 'direct'] as const;
-/** `via`: through the gateway; `direct`: to an instance. */
+export const SPLIT_PARTS = ['via', 'direct', 'canary', 'stable'] as const;
+/**
+ * `via`: through the gateway; `direct`: to an instance. With a rollout the latter are `canary`, instances of the new
+ * version, and `stable`, all others.
+ */
 export type SplitPart = (typeof SPLIT_PARTS)[number];
 
 export function isSplitPart(value: unknown): value is SplitPart {
@@ -33,8 +39,15 @@ export function isShare(value: unknown): value is number {
 /** Whether something that another process sent is a split. */
 export function isServiceSplit(value: unknown): value is ServiceSplit {
   if (!isPlainObject(value)) return false;
-  const { via } = value;
-  return via === undefined || (isPlainObject(via) && gatewayAt('any', via.url) !== undefined && isShare(via.share));
+  const { via, rollout } = value;
+  const isVia = isPlainObject(via) && gatewayAt('any', via.url) !== undefined && isShare(via.share);
+  return (via === undefined || isVia) && (rollout === undefined || isRollout(rollout));
+}
+
+/** A text that is the same for splits that send calls the same way: of a rollout, it leaves out who moves it. */
+export function waysOf(split: ServiceSplit | undefined): string {
+  const { via, rollout } = split ?? {};
+  return JSON.stringify([via?.url, via?.share, rollout && [rollout.version, rolloutShare(rollout), rollout.since]]);
 }
 
 /**

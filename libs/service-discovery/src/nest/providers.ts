@@ -31,7 +31,14 @@ import {
   OpenTelemetryTracer,
   SplitFigures,
 } from '../observability/index.js';
-import { ListedGateways, ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../registry/index.js';
+import {
+  ListedGateways,
+  ListedInstances,
+  RolloutDriver,
+  type RolloutFigures,
+  SERVICE_REGISTRY_OPTIONS,
+  ServiceRegistry,
+} from '../registry/index.js';
 import {
   MemoryRegistryStore,
   RedisRegistryStore,
@@ -124,6 +131,11 @@ export const CORE_PROVIDERS: readonly Provider[] = [
     provide: Fleet,
     inject: [OPTIONS_IN_FORCE, REGISTRY_STORE, Journal, CallFigures, SplitFigures, JOURNAL_WRITER, CLOCK, RANDOM],
     useFactory: createFleet,
+  },
+  {
+    provide: RolloutDriver,
+    inject: [REGISTRY_STORE, ServiceRegistry, SplitFigures, Fleet, JOURNAL_WRITER, EventBus, CLOCK, RANDOM],
+    useFactory: createRolloutDriver,
   },
   { provide: HOST_POLICY, inject: [OPTIONS_IN_FORCE], useFactory: createHostPolicy },
   {
@@ -373,6 +385,27 @@ function createFleet(
     clock,
     random,
   });
+}
+
+/** Null where another process holds the registry, to which all report: that one moves rollouts. */
+function createRolloutDriver(
+  store: RegistryStore,
+  registry: ServiceRegistry,
+  splits: SplitFigures,
+  fleet: Fleet,
+  writer: JournalWriter,
+  events: EventBus,
+  clock: Clock,
+  random: Random,
+): RolloutDriver | null {
+  if (store instanceof RemoteRegistryStore) return null;
+  const figuresOf = async (service: string): Promise<RolloutFigures> => {
+    await fleet.catchUp();
+    const canary = splits.of(service).find(({ part }) => part === 'canary');
+    return canary ?? { attempts: 0, errors: 0, p99: null };
+  };
+  const tag = `${writer.process} ${writer.tag}`;
+  return new RolloutDriver({ registry, clock, random, events, tag, figuresOf });
 }
 
 /** The targets and gateways of `services` are the operator's word, too. */

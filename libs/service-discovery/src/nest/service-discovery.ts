@@ -16,6 +16,7 @@ import {
   type SelectionCriteria,
   tagsOf,
   type UnavailableReason,
+  versionShareOf,
   WHY_UNAVAILABLE,
 } from '../balancing/index.js';
 import {
@@ -227,7 +228,8 @@ export class ServiceDiscovery implements BeforeApplicationShutdown {
     const { usual, balancers } = this.known.get(serviceName) ?? this.know(serviceName);
     const balancer = criteria.strategy === undefined ? usual : balancers.of(criteria.strategy);
     const unreachable = this.unreachableIds(serviceName);
-    const picked = balancer.upToDate(instances).pick({ ...criteria, tags: tagsOf(criteria), unreachable });
+    const share = versionShareOf(this.registry.splitOf(serviceName));
+    const picked = balancer.upToDate(instances, share).pick({ ...criteria, tags: tagsOf(criteria), unreachable });
     if (picked.kind === 'unavailable') return picked.reason;
     // It is unknown whether and when it will be called, so it counts as no load.
     picked.done(NOT_CALLED);

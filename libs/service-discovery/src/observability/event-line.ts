@@ -224,6 +224,20 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
         fields: { service, instance: instanceId, action, to, by, reason },
       };
     }
+    case 'rollout.moved': {
+      const { service, version, state, share, reason } = event;
+      const what = WHAT_ROLLOUTS_DO[state];
+      return {
+        level: state === 'rolled_back' ? 'error' : 'log',
+        message: `The rollout of ${service} to ${version} ${what}: ${share} % of the calls go to that version${because(reason)}`,
+        fields: { service, version, state, share, reason },
+      };
+    }
+    case 'rollout.taken_over': {
+      const { service, version, from } = event;
+      const message = `This process moves the rollout of ${service} to ${version} from now on, since ${from} shows no sign of life`;
+      return { level: 'warn', message, fields: { service, version, from } };
+    }
     case 'circuit.opened': {
       const { reason, failures, retryAfterMs } = event;
       const why = WHY_OPENED[reason] ?? `after ${failures} failures`;
@@ -388,6 +402,14 @@ const WHAT_IS_SET: Readonly<Record<EventOf<'operator.acted'>['action'], string>>
   set_status: '',
   force_circuit: 'the circuit of ',
   set_share: 'the share of calls through the gateway of ',
+  set_rollout: 'the rollout of ',
+};
+
+const WHAT_ROLLOUTS_DO: Readonly<Record<EventOf<'rollout.moved'>['state'], string>> = {
+  running: 'goes on',
+  completed: 'is complete',
+  rolled_back: 'was rolled back',
+  aborted: 'was aborted',
 };
 
 const WHY_OPENED: Partial<Record<CircuitReason, string>> = {

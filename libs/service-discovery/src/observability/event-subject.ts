@@ -51,6 +51,8 @@ const SUBJECTS: { readonly [Name in EventName]: SubjectOf<EventOf<Name>> } = {
   'balancing.fail_open_ended': ofService,
   'call.passed_over': ({ service, instanceId }) => `${service} ${instanceId}`,
   'call.picked': ({ service, instanceId }) => `${service} ${instanceId}`,
+  'rollout.moved': ofService,
+  'rollout.taken_over': ofService,
   'call.split': ({ service, part }) => `${service} ${part}`,
   'call.refused': ({ service, stage }) => `${service} ${stage}`,
   'call.retried': ofService,

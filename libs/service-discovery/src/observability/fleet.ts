@@ -25,6 +25,8 @@ const RETRY_MS = 10_000;
 const RETRY_REFUSED_MS = 600_000;
 /** How often entries of other processes are asked for while someone reads the stream. */
 const FOLLOW_MS = 1_000;
+/** How often attempts at the new version of a rollout are reported, which must not fail for a whole step. */
+const CANARY_MS = 2_000;
 
 interface WaitingInstance {
   readonly service: string;
@@ -62,6 +64,8 @@ export class Fleet {
   private reading: Promise<void> | undefined;
   private followers = 0;
   private followTimer: Timer | undefined;
+  private readonly canaries = new Set<string>();
+  private canaryTimer: Timer | undefined;
   private closed = false;
   private readonly stops: (() => void)[] = [];
 
@@ -82,6 +86,10 @@ export class Fleet {
       figures.onStep((step, calls) => {
         this.noteInstances(calls);
         this.reportStep(step, toReportedCalls(calls, splits));
+      }),
+      splits.onCanary((service) => {
+        this.canaries.add(service);
+        this.canaryTimer ??= deps.clock.setTimer(() => this.reportCanaries(), CANARY_MS, { keepAlive: false });
       }),
     );
   }
@@ -121,6 +129,18 @@ export class Fleet {
     this.timer?.cancel();
     this.instanceTimer?.cancel();
     this.followTimer?.cancel();
+    this.canaryTimer?.cancel();
+  }
+
+  private reportCanaries(): void {
+    const { splits, clock } = this.deps;
+    this.canaryTimer = undefined;
+    const calls = [...this.canaries].flatMap((service): ReportedCalls[] => {
+      const parts = splits.takeReport(service);
+      return parts ? [{ service_name: service, latencies: [], parts }] : [];
+    });
+    this.canaries.clear();
+    if (calls.length > 0) this.reportStep(Math.floor(clock.epoch() / STEP_MS), calls);
   }
 
   private noteInstances(calls: ReadonlyMap<string, OwnStep>): void {
@@ -178,7 +198,7 @@ export class Fleet {
     const { figures, splits } = this.deps;
     for (const { step, calls, instances = [] } of steps) {
       for (const call of calls) {
-        if (call.parts) splits.add(call.service_name, call.parts);
+        if (call.parts) splits.add(call.service_name, call.parts, (step + 1) * STEP_MS);
         figures.add(step, service ?? process, call.service_name, toFigures(call));
       }
       for (const instance of instances)

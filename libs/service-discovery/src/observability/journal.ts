@@ -68,6 +68,8 @@ const JOURNALED: Readonly<Partial<Record<EventName, 'shared' | 'own' | 'repeated
   'api.limit_reached': 'repeated',
   'api.refused': 'repeated',
   'operator.acted': 'own',
+  'rollout.moved': 'own',
+  'rollout.taken_over': 'own',
   'circuit.opened': 'own',
   'circuit.half_opened': 'own',
   'circuit.closed': 'own',

@@ -50,13 +50,17 @@ describe('figures of the parts of a split', () => {
 
   it('take up what others report, but for parts of a later version', () => {
     attempt('via');
-    figures.add('users', [
-      { part: 'via', ...reported },
-      { part: 'sideways', ...reported },
-    ]);
+    figures.add(
+      'users',
+      [
+        { part: 'via', ...reported },
+        { part: 'sideways', ...reported },
+      ],
+      1,
+    );
     expect(figures.of('users')).toMatchObject([{ part: 'via', attempts: 2, errors: 1 }]);
     split = undefined;
-    figures.add('users', [{ part: 'via', ...reported }]);
+    figures.add('users', [{ part: 'via', ...reported }], 1);
     expect(figures.of('users')).toEqual([]);
   });
 

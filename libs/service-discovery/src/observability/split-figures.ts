@@ -1,4 +1,11 @@
-import { isSplitPart, type ReportedPart, type ServiceSplit, SPLIT_PARTS, type SplitPart } from '../model/index.js';
+import {
+  isSplitPart,
+  type ReportedPart,
+  type ServiceSplit,
+  SPLIT_PARTS,
+  type SplitPart,
+  waysOf,
+} from '../model/index.js';
 import { type EventBus } from './event-bus.js';
 import { LATENCY_BUCKETS, latencyBucket, percentileOf } from './latency-histogram.js';
 
@@ -26,11 +33,12 @@ type PartCounts = Map<SplitPart, Counts>;
 export class SplitFigures {
   private readonly services = new Map<
     string,
-    { readonly split: ServiceSplit | undefined; readonly parts: PartCounts }
+    { split: ServiceSplit | undefined; readonly ways: string; readonly parts: PartCounts }
   >();
   /** Attempts of this process that it has not reported, by service. */
   private readonly unreported = new Map<string, PartCounts>();
   private readonly unsubscribe: () => void;
+  private readonly listeners = new Set<(service: string) => void>();
 
   /** @param splitOf how the calls to a service are split */
   constructor(
@@ -44,7 +52,14 @@ export class SplitFigures {
         if (!ok) counts.errors++;
         counts.latencies[latencyBucket(durationMs)]!++;
       }
+      if (part === 'canary') for (const listener of this.listeners) listener(service);
     });
+  }
+
+  /** Calls the listener after each attempt of this process at the new version of a rollout. @returns removes it */
+  onCanary(listener: (service: string) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
   }
 
   of(service: string): readonly PartFigures[] {
@@ -72,9 +87,11 @@ export class SplitFigures {
     );
   }
 
-  /** Adds what another process reported. */
-  add(service: string, reported: readonly ReportedPart[]): void {
-    if (!this.splitOf(service)) return;
+  /** Adds what another process reported. @param until when these attempts had ended, in milliseconds since the Unix epoch */
+  add(service: string, reported: readonly ReportedPart[], until: number): void {
+    const split = this.splitOf(service);
+    // A store also has reports of attempts before the rollout, which must not count against it.
+    if (!split || (split.rollout && until <= split.rollout.since)) return;
     for (const { part, attempts, errors, latencies } of reported) {
       if (!isSplitPart(part)) continue;
       const counts = countsOf(this.partsOf(service), part);
@@ -92,8 +109,10 @@ export class SplitFigures {
   private partsOf(service: string): PartCounts {
     const split = this.splitOf(service);
     let known = this.services.get(service);
-    if (known?.split !== split || !known)
-      this.services.set(service, (known = { split, parts: new Map<SplitPart, Counts>() }));
+    if (known && known.split === split) return known.parts;
+    const ways = waysOf(split);
+    if (known?.ways === ways) known.split = split;
+    else this.services.set(service, (known = { split, ways, parts: new Map<SplitPart, Counts>() }));
     return known.parts;
   }
 

@@ -24,6 +24,8 @@ import {
   type LeaseKind,
   type OperatorStatus,
   type RegistrySnapshot,
+  type Rollout,
+  rolloutShare,
   type ServiceInstance,
   type ServiceRegistration,
   type ServiceSplit,
@@ -48,6 +50,7 @@ import {
 } from './options.js';
 import { forEachOwn, type OwnInstancesReport } from './own-instances.js';
 import { RegistryWrites } from './registry-writes.js';
+import { readRollout, type RolloutOptions } from './rollout-options.js';
 import { SplitWrites } from './split-writes.js';
 import { StoreWrites } from './store-writes.js';
 
@@ -280,6 +283,57 @@ export class ServiceRegistry {
       const expected = `no share, since "${name}" has no gateway: list it in services: [{ name: '${name}', via: 'http://…' }]`;
       throw invalidRequest([{ path: 'share', value: share, expected }]);
     });
+  }
+
+  /**
+   * Begins to move the calls to a service to a new version, for all callers. A process that holds the registry goes on with it step by
+   * step, and moves it back where the new version does badly.
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` naming every wrong option, or where another rollout is running;
+   *   RegistryUnavailableError
+   */
+  async startRollout(name: string, options: RolloutOptions): Promise<Rollout> {
+    const { stepDuration: stepMs, maxP99: maxP99Ms, ...plan } = readRollout(options);
+    const { clock, events } = this;
+    const since = clock.epoch();
+    const latency = maxP99Ms === undefined ? {} : { maxP99Ms };
+    const rollout: Rollout = { ...plan, stepMs, ...latency, state: 'running', step: 0, since, beat: 0 };
+    await this.changeSplit(name, (known) => {
+      const present = known?.rollout;
+      if (present?.state === 'running') {
+        const expected = `no rollout while that to ${present.version} is running: abort it first`;
+        throw invalidRequest([{ path: 'version', value: rollout.version, expected }], name);
+      }
+      return { ...known, rollout };
+    });
+    events.emit('rollout.moved', {
+      service: name,
+      version: rollout.version,
+      state: 'running',
+      share: rolloutShare(rollout),
+    });
+    return rollout;
+  }
+
+  /**
+   * Sends all calls to a service back to the other versions. A rollout that is over already is forgotten: versions do not matter
+   * any more then.
+   * @throws ServiceDiscoveryError `INVALID_REQUEST` where there is no rollout; RegistryUnavailableError
+   */
+  async endRollout(name: string, reason?: string): Promise<void> {
+    let aborted: Rollout | undefined;
+    await this.changeSplit(name, (known) => {
+      const { rollout, ...others } = known ?? {};
+      if (!rollout) {
+        throw invalidRequest([{ path: 'name', value: name, expected: 'a service with a rollout' }], name);
+      }
+      if (rollout.state !== 'running') return others;
+      const why = reason === undefined ? {} : { reason };
+      aborted = { ...rollout, state: 'aborted', since: this.clock.epoch(), beat: rollout.beat + 1, ...why };
+      return { ...others, rollout: aborted };
+    });
+    if (!aborted) return;
+    const { version, state } = aborted;
+    this.events.emit('rollout.moved', { service: name, version, state, share: 0, reason });
   }
 
   /**

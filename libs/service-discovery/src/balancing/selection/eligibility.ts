@@ -16,7 +16,7 @@ import {
   surveyHealth,
   type TierSources,
 } from './tiers.js';
-import { rangeOf } from './version-range.js';
+import { rangeOf, type VersionShare } from './version-range.js';
 
 /** The instances that may take a call, in the pools that calls are split among; or why there are none. */
 export type Selection = {
@@ -245,14 +245,16 @@ const prepared = new WeakMap<ResolvedLoadBalancingOptions, Preferences>();
  * The instances that may take a call, for a load balancer of your own: every one that gets any share of the calls, in list
  * order.
  * @param options those of `LoadBalancerDeps`
+ * @param share what `LoadBalancer.shareByVersion` was called with last
  * @throws ServiceDiscoveryError `INVALID_REQUEST` when `context.version` is not a semver range
  */
 export function selectEligible(
   instances: readonly ServiceInstance[],
   context: PickContext = {},
   options: ResolvedLoadBalancingOptions = DEFAULTS,
+  share?: VersionShare,
 ): EligibleResult {
-  let preferences = prepared.get(options);
+  let preferences = share ? new Preferences(options, share) : prepared.get(options);
   if (!preferences) prepared.set(options, (preferences = new Preferences(options)));
   const selected = select(instances, context, preferences);
   if (selected.kind === 'unavailable') return { kind: 'unavailable', reason: selected.reason };

@@ -3,16 +3,22 @@ import { type SelectionCriteria } from '../load-balancer.js';
 import { type ResolvedLoadBalancingOptions, type ResolvedRoute } from '../load-balancing-options.js';
 import { type HashRequest, headerOf } from '../strategies/hash-source.js';
 import { ClientSubset, levelOf, type TrafficSplit } from './partitions.js';
-import { VersionGroups } from './version-range.js';
+import { VersionGroups, type VersionShare } from './version-range.js';
 
 /** The options for routes, versions, priorities, zone and subset, prepared for selection. */
 export class Preferences {
   private readonly split: TrafficSplit;
 
-  constructor(readonly options: ResolvedLoadBalancingOptions) {
+  /** @param share takes the place of the option `versionWeights` */
+  constructor(
+    readonly options: ResolvedLoadBalancingOptions,
+    share?: VersionShare,
+  ) {
     const { versionWeights, priorities, zone, subset } = options;
     this.split = {
-      groups: versionWeights && new VersionGroups(versionWeights),
+      groups: share
+        ? new VersionGroups({ [share.version]: share.share }, 100 - share.share)
+        : versionWeights && new VersionGroups(versionWeights),
       priorities,
       zone,
       subset: subset && new ClientSubset(subset.size, subset.clientId),

@@ -1,7 +1,7 @@
 import Range from 'semver/classes/range.js';
 import validRange from 'semver/ranges/valid.js';
 import { ServiceDiscoveryError } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
+import { rolloutShare, type ServiceInstance, type ServiceSplit } from '../../model/index.js';
 
 /** Far more versions and ranges than a service has; bounds the caches against callers that generate ranges. */
 const CACHE_LIMIT = 256;
@@ -58,11 +58,30 @@ function parse(text: string): Range {
 /** The group of instances whose version is in no configured range. */
 export const UNLISTED = -1;
 
+/** The share of the calls that instances of a version get; all others get the rest. */
+export interface VersionShare {
+  /** A semver range. */
+  readonly version: string;
+  /** Per cent: 0 to 100. With 0 they get none, even if there are no others. */
+  readonly share: number;
+}
+
+/** What a rollout gives to its version; undefined: nothing is rolled out. */
+export function versionShareOf(split: ServiceSplit | undefined): VersionShare | undefined {
+  const { rollout } = split ?? {};
+  // A later version of the library may take ranges that this one cannot read.
+  return rollout && isRange(rollout.version) ? { version: rollout.version, share: rolloutShare(rollout) } : undefined;
+}
+
 /** The share of calls that goes to each version range. */
 export class VersionGroups {
   private readonly ranges: readonly { readonly text: string; readonly range: VersionRange; readonly weight: number }[];
 
-  constructor(weights: Readonly<Record<string, number>>) {
+  /** @param unlisted the weight of versions in no range */
+  constructor(
+    weights: Readonly<Record<string, number>>,
+    private readonly unlisted = 0,
+  ) {
     this.ranges = Object.entries(weights).map(([text, weight]) => ({ text, range: rangeOf(text), weight }));
   }
 
@@ -91,6 +110,6 @@ export class VersionGroups {
   }
 
   private weightOf(group: number): number {
-    return this.ranges[group]?.weight ?? 0;
+    return group === UNLISTED ? this.unlisted : (this.ranges[group]?.weight ?? 0);
   }
 }

@@ -6,6 +6,7 @@ import {
   type LoadBalancing,
   mergeLoadBalancing,
   type PickContext,
+  type VersionShare,
 } from '../../balancing/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { keyOfSettings } from './shared-policies.js';
@@ -16,10 +17,15 @@ const NOT_FED: readonly ServiceInstance[] = [];
 /** A balancer that is updated when it is used, so an unused one costs nothing. */
 export class FedBalancer {
   private list = NOT_FED;
+  private share: VersionShare | undefined;
 
   constructor(private readonly balancer: LoadBalancer) {}
 
-  upToDate(list: readonly ServiceInstance[]): LoadBalancer {
+  upToDate(list: readonly ServiceInstance[], share: VersionShare | undefined): LoadBalancer {
+    if (share?.share !== this.share?.share || share?.version !== this.share?.version) {
+      this.share = share;
+      this.balancer.shareByVersion?.(share);
+    }
     if (this.list !== list) {
       this.list = list;
       this.balancer.update(list);
@@ -58,10 +64,12 @@ export class Balancers {
     loadBalancing: LoadBalancing,
     instances: readonly ServiceInstance[],
     context: PickContext,
+    share: VersionShare | undefined,
   ): BalancingExplanation {
     const options = typeof loadBalancing === 'object' ? loadBalancing : {};
     const { clock, loads } = this.deps;
     const filters = createLoadBalancer({ ...options, strategy: 'round_robin' }, { clock, loads, random: () => 0 });
+    filters.shareByVersion?.(share);
     filters.update(instances);
     return { ...filters.explain!(context), goesBy: undefined };
   }

@@ -59,16 +59,16 @@ export class ChannelView {
   }
 
   pick(context: PickContext): PickResult {
-    const { instances, gatewaySplit } = this.channel;
-    const balancer = this.balancer.upToDate(instances);
+    const { instances, gatewaySplit, versionShare } = this.channel;
+    const balancer = this.balancer.upToDate(instances, versionShare);
     return gatewaySplit ? gatewaySplit.pick(context, balancer) : balancer.pick(context);
   }
 
   /** What a pick would consider. A custom balancer without `explain` is assumed to use the usual filters. */
   explain(context: PickContext): BalancingExplanation {
-    const { instances, gatewaySplit, balancers } = this.channel;
-    const told = this.balancer.upToDate(instances).explain?.(context);
-    const direct = told ?? balancers.explainFilters(this.settings.strategy, instances, context);
+    const { instances, gatewaySplit, versionShare, balancers } = this.channel;
+    const told = this.balancer.upToDate(instances, versionShare).explain?.(context);
+    const direct = told ?? balancers.explainFilters(this.settings.strategy, instances, context, versionShare);
     return gatewaySplit?.explain(direct, context) ?? direct;
   }
 
@@ -86,8 +86,8 @@ export class ChannelView {
   /** Whether a pick would now find an instance that the call has not tried. */
   hasUntried(context: PickContext): boolean {
     const { exclude, refusal } = context;
-    const { instances, gatewaySplit } = this.channel;
-    const eligible = selectEligible(instances, context, this.settings.balancing);
+    const { instances, gatewaySplit, versionShare } = this.channel;
+    const eligible = selectEligible(instances, context, this.settings.balancing, versionShare);
     const direct = eligible.kind === 'eligible' ? eligible.instances : [];
     const all = gatewaySplit?.among(direct, context) ?? direct;
     return all.some(

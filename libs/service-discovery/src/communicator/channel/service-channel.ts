@@ -1,4 +1,11 @@
-import { GatewaySplit, LoadTracker, type NamedStrategies } from '../../balancing/index.js';
+import {
+  GatewaySplit,
+  LoadTracker,
+  type NamedStrategies,
+  rangeOf,
+  type VersionShare,
+  versionShareOf,
+} from '../../balancing/index.js';
 import {
   gatewayAt,
   isHttp,
@@ -6,6 +13,7 @@ import {
   type ServiceInstance,
   type ServiceSplit,
   type SplitPart,
+  waysOf,
 } from '../../model/index.js';
 import { AdaptiveLimit, Bulkhead } from '../../resilience/index.js';
 import { type InstanceDelta } from '../../transport/index.js';
@@ -49,11 +57,13 @@ export class ServiceChannel {
   readonly shared = new SharedPolicies();
   /** How calls are split between a gateway and the instances; undefined: there is no gateway. */
   gatewaySplit: GatewaySplit | undefined;
+  /** The share that a rollout gives to its version; undefined: there is no rollout. */
+  versionShare: VersionShare | undefined;
   private readonly loads: LoadTracker;
   /** The list as received from the registry. */
   private registered: readonly ServiceInstance[] = [];
   private list: readonly ServiceInstance[] = [];
-  private split: ServiceSplit | undefined;
+  private ways = waysOf(undefined);
   private gatewayUrl: string | undefined;
 
   constructor(
@@ -107,9 +117,11 @@ export class ServiceChannel {
    * @returns instances for which to open and close connections; undefined: none
    */
   follow(split: ServiceSplit | undefined): InstanceDelta | undefined {
-    if (split === this.split) return undefined;
-    this.split = split;
+    const ways = waysOf(split);
+    if (ways === this.ways) return undefined;
+    this.ways = ways;
     const before = this.gatewaySplit;
+    this.versionShare = versionShareOf(split);
     const { via } = split ?? {};
     // The same object as before while the address stays, so that its connections and its circuit stay.
     const gateway = via && (via.url === this.gatewayUrl ? before?.gateway : gatewayAt(this.service, via.url));
@@ -124,9 +136,11 @@ export class ServiceChannel {
 
   /** The part of the split that an attempt goes to; undefined: calls are not split. */
   partOf(instance: ServiceInstance): SplitPart | undefined {
-    const { gatewaySplit } = this;
-    if (!gatewaySplit) return undefined;
-    return instance === gatewaySplit.gateway ? 'via' : 'direct';
+    const { gatewaySplit, versionShare } = this;
+    if (instance === gatewaySplit?.gateway) return 'via';
+    if (!versionShare) return gatewaySplit && 'direct';
+    const { version } = instance;
+    return version !== undefined && rangeOf(versionShare.version).has(version) ? 'canary' : 'stable';
   }
 
   /**

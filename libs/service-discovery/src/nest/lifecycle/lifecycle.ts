@@ -22,7 +22,13 @@ import {
   Journal,
   SplitFigures,
 } from '../../observability/index.js';
-import { ListedGateways, ListedInstances, SERVICE_REGISTRY_OPTIONS, ServiceRegistry } from '../../registry/index.js';
+import {
+  ListedGateways,
+  ListedInstances,
+  RolloutDriver,
+  SERVICE_REGISTRY_OPTIONS,
+  ServiceRegistry,
+} from '../../registry/index.js';
 import { type RegistryStore } from '../../store/index.js';
 import { type Transport } from '../../transport/index.js';
 import { findHttpService } from '../axios-transport/index.js';
@@ -86,6 +92,7 @@ export class ServiceDiscoveryLifecycle
     @Inject(ListedInstances) private readonly listed: ListedInstances,
     @Inject(ListedGateways) private readonly gateways: ListedGateways,
     @Inject(SplitFigures) private readonly splits: SplitFigures,
+    @Inject(RolloutDriver) private readonly rollouts: RolloutDriver | null,
     @Inject(TRANSPORT) private readonly transport: Transport,
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(HealthMonitor) private readonly monitor: HealthMonitor | null,
@@ -196,6 +203,7 @@ export class ServiceDiscoveryLifecycle
     // Handlers may have called listed services until here.
     await shutdown.step(() => this.listed.close());
     await shutdown.step(() => this.gateways.close());
+    await shutdown.step(() => this.rollouts?.close());
     await shutdown.step(() => this.registry.close());
     // A store that was passed in may serve other apps, too.
     if (this.options.store === undefined) await shutdown.step(() => this.store.close());
@@ -224,6 +232,7 @@ export class ServiceDiscoveryLifecycle
     const { startTimeout: startTimeoutMs } = SERVICE_REGISTRY_OPTIONS.resolve(options.registry);
     const startedAt = clock.now();
     await registry.start();
+    this.rollouts?.start();
     if (!registry.snapshot.ready && startTimeoutMs > 0 && options.logging !== false) {
       logNoRegistry(nestLoggerPort(), options, startTimeoutMs, registry.lastFailure);
     }

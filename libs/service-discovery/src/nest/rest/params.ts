@@ -6,7 +6,7 @@ import { DeregisterQuery, HeartbeatDto, HeartbeatsDto } from './dto/lease.dto.js
 import { HealthDto, StatusDto } from './dto/status.dto.js';
 import { HealthQuery, ListQuery } from './dto/list.query.js';
 import { ReportDto } from './dto/report.dto.js';
-import { ShareDto, SplitDto } from './dto/split.dto.js';
+import { NoteDto, RolloutDto, ShareDto, SplitDto } from './dto/split.dto.js';
 import { WatchDto, WatchQuery } from './dto/watch.query.js';
 import { RawRegistration, RegistrationPipe } from './registration-pipe.js';
 
@@ -35,6 +35,8 @@ export const ReportBody = (): ParameterDecorator => RawBody(REPORT_BYTES, new Bo
 export const WatchBody = (): ParameterDecorator => RawBody(LIST_BYTES, new BodyPipe(WatchDto));
 export const ShareBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(ShareDto));
 export const SplitBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(SplitDto));
+export const RolloutBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(RolloutDto));
+export const NoteBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(NoteDto, { optional: true }));
 export const CircuitBody = (): ParameterDecorator => RawBody(WORD_BYTES, new BodyPipe(CircuitDto));
 
 export const CallsParams = (): ParameterDecorator => RawQuery(new QueryPipe(CallsQuery));

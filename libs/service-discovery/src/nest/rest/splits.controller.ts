@@ -6,9 +6,9 @@ import { ServiceRegistry } from '../../registry/index.js';
 import { type SplitAnswer } from '../../store/index.js';
 import { accessOf, ApiGuard } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
-import { type ShareDto, type SplitDto } from './dto/split.dto.js';
+import { type NoteDto, type RolloutDto, type ShareDto, type SplitDto } from './dto/split.dto.js';
 import { RestErrorFilter } from './error-filter.js';
-import { ShareBody, SplitBody } from './params.js';
+import { NoteBody, RolloutBody, ShareBody, SplitBody } from './params.js';
 import { Reply } from './reply.js';
 import { ageHeader } from './rest-error.js';
 import { HiddenFromSwagger } from './swagger.js';
@@ -54,12 +54,59 @@ export class ServiceDiscoverySplitsController {
     @Req() request: object,
     @Res() response: unknown,
   ): Promise<SplitView> {
-    await this.registry.follow(service);
-    this.mustExist(service);
+    await this.follow(service);
     await this.registry.setShare(service, share);
     const what = { service, action: 'set_share', to: `${share} %` } as const;
     this.events.emit('operator.acted', { ...what, by: accessOf(request).actor(by), reason });
     return this.show(service, response);
+  }
+
+  /** Begins to move the calls to a new version: 200; 400 while another rollout is running; 404 `SERVICE_NOT_FOUND`. */
+  @Put('services/:name/rollout')
+  async startRollout(
+    @Param('name') service: string,
+    @RolloutBody() { reason, by, ...body }: RolloutDto,
+    @Req() request: object,
+    @Res() response: unknown,
+  ): Promise<SplitView> {
+    await this.follow(service);
+    const { version, steps, step_duration, max_error_rate, max_p99, min_attempts } = body;
+    const rollout = await this.registry.startRollout(service, {
+      version,
+      steps,
+      stepDuration: step_duration,
+      maxErrorRate: max_error_rate,
+      maxP99: max_p99,
+      minAttempts: min_attempts,
+    });
+    const what = {
+      service,
+      action: 'set_rollout',
+      to: `${version} in steps of ${rollout.steps.join(', ')} %`,
+    } as const;
+    this.events.emit('operator.acted', { ...what, by: accessOf(request).actor(by), reason });
+    return this.show(service, response);
+  }
+
+  /** Sends all calls back to the other versions, and forgets a rollout that is over: 200; 400 without one. */
+  @Put('services/:name/rollout/end')
+  async endRollout(
+    @Param('name') service: string,
+    @NoteBody() { reason, by }: NoteDto,
+    @Req() request: object,
+    @Res() response: unknown,
+  ): Promise<SplitView> {
+    await this.follow(service);
+    await this.registry.endRollout(service, reason);
+    const to = this.registry.splitOf(service)?.rollout?.state ?? 'none';
+    const what = { service, action: 'set_rollout', to } as const;
+    this.events.emit('operator.acted', { ...what, by: accessOf(request).actor(by), reason });
+    return this.show(service, response);
+  }
+
+  private async follow(service: string): Promise<void> {
+    await this.registry.follow(service);
+    this.mustExist(service);
   }
 
   private show(service: string, response: unknown): SplitView {

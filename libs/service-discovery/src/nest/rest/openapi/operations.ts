@@ -189,6 +189,21 @@ export const OPERATIONS: Readonly<Record<string, Operation>> = {
     answers: { 200: 'Split' },
     errors: { ...NO_SERVICE, 503: 'REGISTRY_UNAVAILABLE' },
   },
+  startRollout: {
+    route: 'PUT /services/:name/rollout',
+    summary: 'Begins to move the calls to a new version, step by step, for all callers',
+    body: 'RolloutStart',
+    answers: { 200: 'Split' },
+    errors: { ...NO_SERVICE, 503: 'REGISTRY_UNAVAILABLE' },
+  },
+  endRollout: {
+    route: 'PUT /services/:name/rollout/end',
+    summary: 'Sends all calls back to the other versions, and forgets a rollout that is over',
+    body: 'Note',
+    bodyIsOptional: true,
+    answers: { 200: 'Split' },
+    errors: { ...NO_SERVICE, 503: 'REGISTRY_UNAVAILABLE' },
+  },
   forceServiceCircuit: {
     route: 'PUT /circuit-breakers/:name',
     summary: 'Holds the circuit of a service as a whole, for the calls of this process',

@@ -1,5 +1,5 @@
 import { CIRCUIT_COMMANDS } from '../../../communicator/index.js';
-import { PROTOCOLS, SPLIT_PARTS } from '../../../model/index.js';
+import { PROTOCOLS, ROLLOUT_STATES, SPLIT_PARTS } from '../../../model/index.js';
 import {
   anything,
   flag,
@@ -100,6 +100,25 @@ const DETAIL = {
   'data?': anything('What the health endpoint answered.'),
   'flapping?': flag(),
 };
+
+const gatewayShare = object({
+  url: text('What a request path is appended to.'),
+  share: number('Per cent of the calls.', { minimum: 0, maximum: 100 }),
+});
+
+const rollout = object({
+  version: text('The semver range of the new version.'),
+  state: oneOf(ROLLOUT_STATES),
+  share: number('What the new version gets of the calls, in per cent.'),
+  steps: list(number(), 'The share at each step, in per cent.'),
+  since: moment('Since when it is at this share.'),
+  step_ms: integer('How long a step takes at least.'),
+  max_error_rate: number('The share of failed attempts above which it is rolled back, 0 to 1.'),
+  max_p99_ms: orNull(number('The p99 above which it is rolled back.')),
+  min_attempts: integer('So many attempts decide a step.'),
+  reason: orNull(text('Why it was rolled back or aborted.')),
+  driver: orNull(text('The process that moves it on.')),
+});
 
 /** What the REST API takes and answers, by name. */
 export const SCHEMAS = {
@@ -266,7 +285,8 @@ export const SCHEMAS = {
   }),
   Split: object({
     service_name: text(),
-    via: orNull(reference('GatewayShare')),
+    via: orNull(gatewayShare),
+    rollout: orNull(rollout),
     parts: list(
       object({
         part: oneOf(SPLIT_PARTS),
@@ -279,11 +299,17 @@ export const SCHEMAS = {
       'Attempts since the split was last changed: of the process that is asked, and of those that report to it.',
     ),
   }),
-  GatewayShare: object({
-    url: text('What a request path is appended to.'),
-    share: number('Per cent of the calls.', { minimum: 0, maximum: 100 }),
+  RolloutStart: object({
+    version: text('The semver range of the new version, such as 2.x.'),
+    'steps?': list(number(), 'Growing shares in per cent, of which the last is 100. Default: 5, 25, 100.'),
+    'step_duration?': anything('How long a step takes at least: a duration such as 5m, or milliseconds. Default: 5m.'),
+    'max_error_rate?': number('0 to 1. Default: 0.05.', { minimum: 0, maximum: 1 }),
+    'max_p99?': anything('A duration such as 500ms, or milliseconds. Default: latency does not matter.'),
+    'min_attempts?': integer('So many attempts decide a step. Default: 20.', { minimum: 1 }),
+    ...WHY_AND_WHO,
   }),
-  ServiceSplit: object({ 'via?': reference('GatewayShare') }),
+  Note: object({ ...WHY_AND_WHO }),
+  ServiceSplit: object({ 'via?': gatewayShare, 'rollout?': anything('As processes keep it.') }),
   SplitUpdate: object({
     split: reference('ServiceSplit'),
     'replaces?': reference('ServiceSplit'),

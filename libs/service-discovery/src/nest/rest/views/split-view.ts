@@ -1,5 +1,5 @@
-import { type SplitView } from '../../../client/index.js';
-import { type ServiceSplit } from '../../../model/index.js';
+import { type RolloutView, type SplitView } from '../../../client/index.js';
+import { type Rollout, rolloutShare, type ServiceSplit } from '../../../model/index.js';
 import { type PartFigures } from '../../../observability/index.js';
 
 export function toSplitView(
@@ -11,6 +11,7 @@ export function toSplitView(
   return {
     service_name: service,
     via: split?.via ?? null,
+    rollout: split?.rollout ? toRolloutView(split.rollout) : null,
     parts: figures.map(({ part, attempts, errors, p99 }) => ({
       part,
       attempts,
@@ -19,5 +20,22 @@ export function toSplitView(
       error_rate: errors / attempts,
       p99_ms: p99,
     })),
+  };
+}
+
+function toRolloutView(rollout: Rollout): RolloutView {
+  const { version, state, steps, since, stepMs, maxErrorRate, maxP99Ms, minAttempts, reason, driver } = rollout;
+  return {
+    version,
+    state,
+    share: rolloutShare(rollout),
+    steps,
+    since: new Date(since).toISOString(),
+    step_ms: stepMs,
+    max_error_rate: maxErrorRate,
+    max_p99_ms: maxP99Ms ?? null,
+    min_attempts: minAttempts,
+    reason: reason ?? null,
+    driver: driver ?? null,
   };
 }
