@@ -5,7 +5,7 @@ export const ROLLOUT_STATES = ['running', 'completed', 'rolled_back', 'aborted']
 export type RolloutState = (typeof ROLLOUT_STATES)[number];
 
 /** How a new version gets its calls, and what sends them back to the others. */
-export interface RolloutPlan {
+interface RolloutPlan {
   /** The semver range of the new version; the calls that it does not get go to all others. */
   readonly version: string;
   /** The share of the new version at each step, in per cent; the last one is 100. */

@@ -15,7 +15,7 @@ export {
   readMeshServices,
 } from './listed/listed-services.js';
 export { RolloutDriver, type RolloutFigures } from './rollout-driver.js';
-export { ROLLOUT_OPTIONS, type RolloutOptions } from './rollout-options.js';
+export { ROLLOUT_OPTIONS } from './rollout-options.js';
 export { type OwnInstancesReport } from './own-instances.js';
 export { SHUTDOWN_REASON } from './registry-writes.js';
 export {
