@@ -14,6 +14,7 @@ import { type ReportChannel, type ReportEntry } from '../store/index.js';
 import { type CallFigures, noFigures, type OwnStep, STEP_MS, type StepFigures } from './call-figures.js';
 import { addCalls, type InstanceCalls, MAX_INSTANCES } from './instance-figures.js';
 import { type Journal, type JournalWriter } from './journal.js';
+import { addReportedLatencies, toReportedLatencies } from './latency-histogram.js';
 import { type SplitFigures } from './split-figures.js';
 
 /** Entries that wait to be reported; the oldest are dropped. */
@@ -276,14 +277,12 @@ function toReportedInstance({ service, instanceId, figures }: WaitingInstance): 
 /** Counts of 0 are left out. */
 function toReported(figures: Partial<StepFigures> & InstanceCalls): Omit<ReportedCalls, 'service_name'> {
   const counts = CALL_COUNTS.filter((name) => (figures[name] ?? 0) > 0).map((name) => [name, figures[name]] as const);
-  const latencies = [...figures.latencies].flatMap((count, bucket) => (count > 0 ? [bucket, count] : []));
-  return { ...Object.fromEntries(counts), latencies };
+  return { ...Object.fromEntries(counts), latencies: toReportedLatencies(figures.latencies) };
 }
 
 function toFigures({ latencies, ...counts }: Omit<ReportedCalls, 'service_name' | 'parts'>): StepFigures {
   const figures = noFigures();
   for (const name of CALL_COUNTS) figures[name] = counts[name] ?? 0;
-  for (let index = 0; index < latencies.length; index += 2)
-    figures.latencies[latencies[index]!]! += latencies[index + 1]!;
+  addReportedLatencies(figures.latencies, latencies);
   return figures;
 }

@@ -33,6 +33,16 @@ export function mergeInto(into: Uint32Array, latencies: Uint32Array): void {
   for (let bucket = 0; bucket < LATENCY_BUCKETS; bucket++) into[bucket]! += latencies[bucket]!;
 }
 
+/** A histogram as it is reported: the indexes of buckets that are not empty, each followed by its count. */
+export function toReportedLatencies(buckets: Uint32Array): number[] {
+  return [...buckets].flatMap((count, bucket) => (count > 0 ? [bucket, count] : []));
+}
+
+/** Adds a reported histogram to another. */
+export function addReportedLatencies(into: Uint32Array, reported: readonly number[]): void {
+  for (let index = 0; index < reported.length; index += 2) into[reported[index]!]! += reported[index + 1]!;
+}
+
 /** The sum of all latencies in milliseconds, each taken as the middle of its bucket. */
 export function totalMsOf(buckets: Uint32Array): number {
   return buckets.reduce((sum, count, bucket) => sum + count * middleOf(bucket), 0);

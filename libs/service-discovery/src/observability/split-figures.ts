@@ -7,7 +7,13 @@ import {
   waysOf,
 } from '../model/index.js';
 import { type EventBus } from './event-bus.js';
-import { LATENCY_BUCKETS, latencyBucket, percentileOf } from './latency-histogram.js';
+import {
+  addReportedLatencies,
+  LATENCY_BUCKETS,
+  latencyBucket,
+  percentileOf,
+  toReportedLatencies,
+} from './latency-histogram.js';
 
 /** What attempts at one part of a split came to. */
 export interface PartFigures {
@@ -82,7 +88,7 @@ export class SplitFigures {
         part,
         attempts,
         errors,
-        latencies: [...latencies].flatMap((count, bucket) => (count > 0 ? [bucket, count] : [])),
+        latencies: toReportedLatencies(latencies),
       }))
     );
   }
@@ -97,8 +103,7 @@ export class SplitFigures {
       const counts = countsOf(this.partsOf(service), part);
       counts.attempts += attempts;
       counts.errors += errors;
-      for (let index = 0; index < latencies.length; index += 2)
-        counts.latencies[latencies[index]!]! += latencies[index + 1]!;
+      addReportedLatencies(counts.latencies, latencies);
     }
   }
 
