@@ -10,7 +10,8 @@ import {
   type WatchScope,
 } from '../../model/index.js';
 import { type ResetChange } from '../watch-hub.js';
-import { type RecordSignatures, type Refusal } from './record-signatures.js';
+import { type Refusal } from './keyring.js';
+import { type RecordSignatures } from './record-signatures.js';
 import { type SplitSignatures } from './split-signatures.js';
 import { claimOf, generationOf, orderOf, type StoredInstance, toRecord, toServiceInstance, toState } from './record.js';
 

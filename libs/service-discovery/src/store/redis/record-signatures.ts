@@ -1,32 +1,19 @@
 import { createHash } from 'node:crypto';
-import {
-  keyOf,
-  type InstanceKey,
-  type Lease,
-  type LeaseKind,
-  type RegistryTroubleKind,
-  type ServiceInstance,
-} from '../../model/index.js';
+import { keyOf, type InstanceKey, type Lease, type LeaseKind, type ServiceInstance } from '../../model/index.js';
+import { Keyring, type Refusal, refusal } from './keyring.js';
 import { generationOf, toRecord, type StoredInstance } from './record.js';
-import { type ResolvedRedisSigning, type SigningKey } from './signing-options.js';
+import { type ResolvedRedisSigning } from './signing-options.js';
 
 /** Signatures are valid for this long, or for two leases if that is longer. */
 const SHORTEST_VALIDITY_MS = 3_600_000;
 /** A renewal signs again after this part of the validity, so that several renewals may fail. */
 const SIGNED_AGAIN_AFTER = 1 / 4;
 
+const WHAT = 'the registration';
 /** What is signed: the fields of the registration, what renews its lease, when it was signed, and until when it is valid. */
 const SIGNED_PART = /^(.*),"lease":"(heartbeat|checks)","signedAt":(\d{1,16}),"validUntil":(\d{1,16})$/s;
 /** A signed record: that part, the id of the key, and the signature. */
 const SIGNED_RECORD = /^(.*),"signature":"([\w-]{8})\.([\w-]{43,86})"\}$/s;
-
-/** Why a record is not to be trusted. */
-export interface Refusal {
-  readonly kind: Extract<RegistryTroubleKind, 'unsigned_record' | 'forged_record' | 'replayed_record'>;
-  readonly reason: string;
-  /** Whether it was genuine, and its registration has ended. */
-  readonly isOver: boolean;
-}
 
 interface SignedRecord {
   /** All of it, as it is in Redis. */
@@ -63,8 +50,7 @@ interface OwnRecord extends SignedRecord {
  * The time is that of Redis. While Redis is away no record can be signed again, so that time does not count.
  */
 export class RecordSignatures {
-  private readonly keys: ReadonlyMap<string, SigningKey>;
-  private readonly signer: SigningKey | undefined;
+  private readonly keyring: Keyring;
   /** The newest genuine record of each id. */
   private readonly known = new Map<string, KnownRecord>();
   /** The last record that this process registered under each id. */
@@ -74,22 +60,21 @@ export class RecordSignatures {
 
   /** @param now the time of Redis, in milliseconds since the Unix epoch */
   constructor(
-    private readonly options: ResolvedRedisSigning,
+    options: ResolvedRedisSigning,
     private readonly namespace: string,
     private readonly now: () => number,
   ) {
-    this.keys = new Map(options.keys.map((key) => [key.id, key]));
-    this.signer = options.keys.find(({ sign }) => sign !== undefined);
+    this.keyring = new Keyring(options);
   }
 
   /** Whether what {@link check} refuses must not be used. */
   get isRequired(): boolean {
-    return this.options.required;
+    return this.keyring.isRequired;
   }
 
   /** Whether this process has a key that signs. */
   get canSign(): boolean {
-    return this.signer !== undefined;
+    return this.keyring.canSign;
   }
 
   /** The signed record of a registration. */
@@ -113,7 +98,7 @@ export class RecordSignatures {
   /** The record of a lease with a new signature; undefined if the record is unknown, or this process cannot sign. */
   signAgain(lease: Lease): string | undefined {
     const record = this.recordOf(lease);
-    if (!record || !this.signer) return undefined;
+    if (!record || !this.canSign) return undefined;
     return this.signedText(lease, record.fields, record.lease, record.validUntil - record.signedAt);
   }
 
@@ -203,8 +188,7 @@ export class RecordSignatures {
     const signedAt = Math.max(this.nowMicros(), after + 1);
     this.lastSignedAt = signedAt;
     const part = `${fields},"lease":"${lease}","signedAt":${signedAt},"validUntil":${signedAt + validFor}`;
-    const signature = this.signer!.sign!(this.inContext(key, part)).toString('base64url');
-    return `${part},"signature":"${this.signer!.id}.${signature}"}`;
+    return `${part},"signature":"${this.keyring.sign(this.inContext(key, part))}"}`;
   }
 
   /** With where it belongs, so that it is no signature of another service's record. */
@@ -223,8 +207,10 @@ export class RecordSignatures {
       return undefined;
     }
     const parts = partsOf(stored.record);
-    if (!parts) return { kind: 'unsigned_record', reason: 'the registration is not signed', isOver: false };
-    const forgery = this.findForgery(stored, parts);
+    if (!parts) return refusal('unsigned_record', `${WHAT} is not signed`);
+    const { part, keyId, signature } = parts;
+    const signed = this.inContext(stored, part);
+    const forgery = this.keyring.findForgery(WHAT, 'namespace, service or id', signed, keyId, signature);
     if (forgery) return forgery;
     const { signedAt } = parts.record;
     if (known && signedAt < known.signedAt) return replayed('a newer one has been seen', known.isOver);
@@ -236,17 +222,6 @@ export class RecordSignatures {
     }
     this.known.set(id, read);
     return undefined;
-  }
-
-  private findForgery(key: InstanceKey, { part, keyId, signature }: Parts): Refusal | undefined {
-    const signer = this.keys.get(keyId);
-    const kind = 'forged_record';
-    if (!signer) {
-      return { kind, reason: `the registration is signed with a key that is unknown here (${keyId})`, isOver: false };
-    }
-    if (signer.verify(this.inContext(key, part), signature)) return undefined;
-    const reason = 'the signature of the registration is wrong: forged, or of another namespace, service or id';
-    return { kind, reason, isOver: false };
   }
 
   private isValid({ validUntil, awayMs }: KnownRecord): boolean {
@@ -262,7 +237,8 @@ interface Parts {
   readonly record: SignedRecord;
   readonly part: string;
   readonly keyId: string;
-  readonly signature: Buffer;
+  /** In base64url. */
+  readonly signature: string;
 }
 
 /** @returns undefined if the record is not signed */
@@ -278,9 +254,9 @@ function partsOf(text: string): Parts | undefined {
     signedAt: Number(signedAt),
     validUntil: Number(validUntil),
   };
-  return { record, part, keyId, signature: Buffer.from(signature, 'base64url') };
+  return { record, part, keyId, signature };
 }
 
 function replayed(why: string, isOver: boolean): Refusal {
-  return { kind: 'replayed_record', reason: `an old registration was put back: ${why}`, isOver };
+  return refusal('replayed_record', `an old registration was put back: ${why}`, isOver);
 }

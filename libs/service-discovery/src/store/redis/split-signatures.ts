@@ -1,5 +1,5 @@
-import { type Refusal } from './record-signatures.js';
-import { type ResolvedRedisSigning, type SigningKey } from './signing-options.js';
+import { Keyring, type Refusal, refusal } from './keyring.js';
+import { type ResolvedRedisSigning } from './signing-options.js';
 
 /** How the calls to a service are split, as it is in Redis. */
 export interface StoredSplit {
@@ -8,6 +8,8 @@ export interface StoredSplit {
   /** Empty: it is not signed. */
   readonly signature: string;
 }
+
+const WHAT = 'the split of the calls';
 
 /** When it was signed, in microseconds since the Unix epoch; the id of the key; the signature. */
 const SIGNATURE = /^(\d{1,16})\.([\w-]{8})\.([\w-]{43,86})$/;
@@ -20,45 +22,37 @@ const SIGNATURE = /^(\d{1,16})\.([\w-]{8})\.([\w-]{43,86})$/;
  * an older one is refused. A process that has not seen a newer one accepts it.
  */
 export class SplitSignatures {
-  private readonly keys: ReadonlyMap<string, SigningKey>;
-  private readonly signer: SigningKey | undefined;
+  private readonly keyring: Keyring;
   /** When the newest genuine split of each service was signed. */
   private readonly newest = new Map<string, number>();
 
   /** @param now the time of Redis, in milliseconds since the Unix epoch */
   constructor(
-    private readonly options: ResolvedRedisSigning,
+    options: ResolvedRedisSigning,
     private readonly namespace: string,
     private readonly now: () => number,
   ) {
-    this.keys = new Map(options.keys.map((key) => [key.id, key]));
-    this.signer = options.keys.find(({ sign }) => sign !== undefined);
+    this.keyring = new Keyring(options);
   }
 
   /** Whether what {@link check} refuses must not be used. */
   get isRequired(): boolean {
-    return this.options.required;
+    return this.keyring.isRequired;
   }
 
   sign(service: string, text: string): string {
     const signedAt = Math.max(this.now() * 1_000, (this.newest.get(service) ?? 0) + 1);
-    const signature = this.signer!.sign!(this.inContext(service, signedAt, text)).toString('base64url');
-    return `${signedAt}.${this.signer!.id}.${signature}`;
+    return `${signedAt}.${this.keyring.sign(this.inContext(service, signedAt, text))}`;
   }
 
   /** @returns undefined if the split is genuine, and the newest that is known */
   check(service: string, { text, signature }: StoredSplit): Refusal | undefined {
     const [, time, keyId = '', base64 = ''] = SIGNATURE.exec(signature) ?? [];
-    if (time === undefined) return refusal('unsigned_record', 'the split of the calls is not signed');
-    const signer = this.keys.get(keyId);
-    if (!signer) {
-      return refusal('forged_record', `the split of the calls is signed with a key that is unknown here (${keyId})`);
-    }
+    if (time === undefined) return refusal('unsigned_record', `${WHAT} is not signed`);
     const signedAt = Number(time);
-    if (!signer.verify(this.inContext(service, signedAt, text), Buffer.from(base64, 'base64url'))) {
-      const reason = 'the signature of the split of the calls is wrong: forged, or of another namespace or service';
-      return refusal('forged_record', reason);
-    }
+    const signed = this.inContext(service, signedAt, text);
+    const forgery = this.keyring.findForgery(WHAT, 'namespace or service', signed, keyId, base64);
+    if (forgery) return forgery;
     if (signedAt < (this.newest.get(service) ?? 0)) {
       return refusal('replayed_record', 'an old split of the calls was put back: a newer one has been seen');
     }
@@ -69,8 +63,4 @@ export class SplitSignatures {
   private inContext(service: string, signedAt: number, text: string): string {
     return JSON.stringify(['split', this.namespace, service, signedAt]) + text;
   }
-}
-
-function refusal(kind: Refusal['kind'], reason: string): Refusal {
-  return { kind, reason, isOver: false };
 }
