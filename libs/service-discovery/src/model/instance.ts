@@ -184,6 +184,11 @@ export function keyOf({ serviceName, instanceId }: InstanceKey): string {
   return `${serviceName}/${instanceId}`;
 }
 
+/** The key of a service as a whole, in place of that of an instance: no instance has an empty id. */
+export function serviceKeyOf(serviceName: string): InstanceKey {
+  return { serviceName, instanceId: '' };
+}
+
 /** Whether two objects represent the same instance. */
 export function haveSameId(one: ServiceInstance, other: ServiceInstance): boolean {
   return one === other || one.instanceId === other.instanceId;

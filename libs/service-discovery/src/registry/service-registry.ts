@@ -26,6 +26,7 @@ import {
   type RegistrySnapshot,
   type Rollout,
   rolloutShare,
+  serviceKeyOf,
   type ServiceInstance,
   type ServiceRegistration,
   type ServiceSplit,
@@ -364,11 +365,7 @@ export class ServiceRegistry {
   async follow(name: string, signal?: AbortSignal): Promise<void> {
     if (this.follows(name) || !SERVICE_NAME_PATTERN.test(name)) return;
     this.feed.follow(name);
-    const shown = this.feed.until(
-      { serviceName: name, instanceId: '' },
-      () => this.follows(name),
-      this.options.startTimeout,
-    );
+    const shown = this.feed.until(serviceKeyOf(name), () => this.follows(name), this.options.startTimeout);
     await (signal ? raceAbort(shown, signal) : shown);
     if (this.follows(name)) return;
     throw new RegistryUnavailableError(`The instances of "${name}" could not be read from the registry`, {

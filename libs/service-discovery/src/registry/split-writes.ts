@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { RegistryUnavailableError, ServiceDiscoveryError } from '../common/index.js';
-import { type Change, type ServiceSplit } from '../model/index.js';
+import { type Change, serviceKeyOf, type ServiceSplit } from '../model/index.js';
 import { type RegistryStore } from '../store/index.js';
 import { type SnapshotFeed } from './feed/snapshot-feed.js';
 
@@ -23,8 +23,7 @@ export class SplitWrites {
    */
   async change(service: string, make: (known: ServiceSplit | undefined) => ServiceSplit): Promise<ServiceSplit> {
     const shown = (): ServiceSplit | undefined => this.feed.snapshot.splits.get(service);
-    const until = (holds: () => boolean): Promise<void> =>
-      this.feed.until({ serviceName: service, instanceId: '' }, holds, PATIENCE_MS);
+    const until = (holds: () => boolean): Promise<void> => this.feed.until(serviceKeyOf(service), holds, PATIENCE_MS);
     for (let tries = 0; tries < MAX_TRIES; tries++) {
       const known = shown();
       const split = make(known);

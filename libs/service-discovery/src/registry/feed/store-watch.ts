@@ -1,5 +1,5 @@
 import { joinSignals, RegistryUnavailableError } from '../../common/index.js';
-import { type Change, type InstanceKey, keyOf, type WatchScope } from '../../model/index.js';
+import { type Change, type InstanceKey, keyOf, serviceKeyOf, type WatchScope } from '../../model/index.js';
 import { type RegistryStore } from '../../store/index.js';
 
 /** One watch on a store, read until it ends. */
@@ -72,8 +72,7 @@ export class SnapshotWaiters {
   }
 }
 
-/** A split is waited for under an empty id, which no instance has. */
 function subjectOf(change: Extract<Change, { type: 'put' | 'remove' | 'split' }>): InstanceKey {
   if (change.type === 'put') return change.instance;
-  return change.type === 'remove' ? change.key : { serviceName: change.serviceName, instanceId: '' };
+  return change.type === 'remove' ? change.key : serviceKeyOf(change.serviceName);
 }

@@ -5,6 +5,7 @@ import {
   type InstanceKey,
   isServiceSplit,
   keyOf,
+  serviceKeyOf,
   type ServiceInstance,
   type ServiceSplit,
   type WatchScope,
@@ -472,9 +473,8 @@ export class Mirror {
   ): ServiceSplit | undefined {
     if (text === '') return undefined;
     const { splitSignatures, onRefused, onBadRecord } = this.options;
-    const key = { serviceName, instanceId: '' };
     const refusal = splitSignatures?.check(serviceName, { text, signature });
-    if (refusal) onRefused?.(key, refusal);
+    if (refusal) onRefused?.(serviceKeyOf(serviceName), refusal);
     if (refusal && splitSignatures?.isRequired) return held;
     try {
       const split: unknown = JSON.parse(text);
