@@ -1,7 +1,7 @@
 import { type RegistryClient } from '../client/index.js';
 import { type CircuitCommand } from '../communicator/index.js';
 import { type OperatorStatus } from '../model/index.js';
-import { type Output } from './output.js';
+import { COMMAND, type Output } from './output.js';
 
 /** Takes an instance out of traffic, or back into it. */
 export async function setStatus(
@@ -14,7 +14,7 @@ export async function setStatus(
   const answer = await registry.setStatus({ serviceName, instanceId }, status, { reason });
   out.show(answer, () => {
     out.line(`${serviceName}/${instanceId} is ${out.status(answer.status)}`);
-    if (status !== 'up') out.line(`Undo: npx nest-service-discovery up ${serviceName} ${instanceId}`);
+    if (status !== 'up') out.line(`Undo: ${COMMAND} up ${serviceName} ${instanceId}`);
   });
 }
 

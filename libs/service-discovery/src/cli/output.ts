@@ -16,6 +16,9 @@ const COLOUR_OF_STATUS: Readonly<Record<string, Colour>> = {
   maintenance: 'cyan',
 };
 
+/** What users type before the name of a command. */
+export const COMMAND = 'npx nest-service-discovery';
+
 /** `1 service`, `2 services`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;

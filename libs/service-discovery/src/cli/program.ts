@@ -16,7 +16,7 @@ import {
 import { addKong } from './kong.js';
 import { missingPackage } from './missing-package.js';
 import { setCircuit, setStatus } from './operate.js';
-import { Output } from './output.js';
+import { COMMAND, Output } from './output.js';
 import { type RegistryFlags } from './registry.js';
 import { endRollout, setShare, showRollout, showSplit, startRollout } from './split.js';
 
@@ -306,7 +306,7 @@ const SERVICE = 'the name of the service, as `services` lists it';
 
 /** Lines of a help, each of which can be typed as it is. */
 function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  npx nest-service-discovery ${line}\n`).join('')}`;
+  return `\nExamples:\n${lines.map((line) => `  ${COMMAND} ${line}\n`).join('')}`;
 }
 
 interface Criteria {
@@ -355,15 +355,14 @@ function sourceOf(command: Command, name: string): string {
 function withWayOut(error: unknown, { url }: RegistryClient): unknown {
   if (!(error instanceof ServiceDiscoveryError)) return error;
   const { code, message, service = '' } = error;
-  const lists = (command: string): string =>
-    `${message} at ${url}\n"npx nest-service-discovery ${command}" lists those that are.`;
+  const lists = (command: string): string => `${message} at ${url}\n"${COMMAND} ${command}" lists those that are.`;
   if (code === 'INVALID_REQUEST') return new UsageError(message);
   if (code === 'SERVICE_NOT_FOUND') return new CommandError(lists('services'));
   if (code === 'INSTANCE_NOT_FOUND') return new CommandError(lists(`instances ${service}`));
   if (code !== 'REGISTRY_UNAVAILABLE') return error;
   return new CommandError(
     `${message}\n--url or SERVICE_DISCOVERY_REGISTRY_URL says which registry to ask, --token or SERVICE_DISCOVERY_TOKEN lets you in. ` +
-      '"npx nest-service-discovery registry" runs one.',
+      `"${COMMAND} registry" runs one.`,
   );
 }
 

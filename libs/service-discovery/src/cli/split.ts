@@ -1,7 +1,7 @@
 import { type RegistryClient, type RolloutRequest, type RolloutView, type SplitView } from '../client/index.js';
-import { formatMs } from '../common/index.js';
+import { durationText } from '../common/index.js';
 import { type Finding } from './look.js';
-import { type Output } from './output.js';
+import { COMMAND, type Output } from './output.js';
 
 /** Shows how the calls to a service are split. */
 export async function showSplit(registry: RegistryClient, out: Output, service: string): Promise<void> {
@@ -21,7 +21,7 @@ export async function setShare(
   const split = await registry.setShare(service, share, { reason });
   out.show(split, () => {
     describe(out, split);
-    if (via && via.share !== share) out.line(`Undo: nest-service-discovery share ${service} ${via.share}`);
+    if (via && via.share !== share) out.line(`Undo: ${COMMAND} share ${service} ${via.share}`);
   });
 }
 
@@ -36,7 +36,7 @@ export async function startRollout(
   const split = await registry.startRollout(service, rollout, { reason });
   out.show(split, () => {
     describe(out, split);
-    out.line(`Undo: nest-service-discovery rollout abort ${service}`);
+    out.line(`Undo: ${COMMAND} rollout abort ${service}`);
   });
 }
 
@@ -71,7 +71,7 @@ function describe(out: Output, { service_name: service, via, rollout, parts }: S
       String(attempts),
       percent(share),
       percent(errorRate),
-      p99 === null ? '' : `${p99} ms`,
+      p99 === null ? '' : durationText(p99),
     ]),
   );
 }
@@ -80,7 +80,7 @@ function sentenceOf(service: string, rollout: RolloutView): string {
   const { version, state, share, steps, step_ms: stepMs, since, reason, driver } = rollout;
   const now = `${share} % of the calls go there since ${since}`;
   if (state === 'running') {
-    const plan = `steps of ${steps.join(', ')} %, each ${formatMs(stepMs)} or longer`;
+    const plan = `steps of ${steps.join(', ')} %, each ${durationText(stepMs)} or longer`;
     return `The rollout of ${service} to ${version} is running: ${now} (${plan}; moved by ${driver ?? 'no process yet'})`;
   }
   const how = { completed: 'is complete', rolled_back: 'was rolled back', aborted: 'was aborted' }[state];

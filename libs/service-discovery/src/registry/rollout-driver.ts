@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Clock, type Random } from '../common/index.js';
+import { type Clock, durationText, type Random } from '../common/index.js';
 import { type EventSink, type Rollout, rolloutShare } from '../model/index.js';
 import { Rounds } from './rounds.js';
 import { type ServiceRegistry } from './service-registry.js';
@@ -140,7 +140,7 @@ function faultOf(
     return `${errors} of ${attempts} attempts failed, more than ${percent(maxErrorRate)}`;
   }
   if (maxP99Ms === undefined || p99 === null || attempts < minAttempts || p99 <= maxP99Ms) return undefined;
-  return `the p99 of ${attempts} attempts is ${p99} ms, more than ${maxP99Ms} ms`;
+  return `the p99 of ${attempts} attempts is ${durationText(p99)}, more than ${durationText(maxP99Ms)}`;
 }
 
 function percent(rate: number): string {

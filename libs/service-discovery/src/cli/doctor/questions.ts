@@ -1,5 +1,6 @@
 import { type CircuitBreakerBody, type ListedInstanceView } from '../../client/index.js';
 import { type FilterStage } from '../../balancing/index.js';
+import { COMMAND } from '../output.js';
 import { type Evidence } from './evidence.js';
 
 /** A problem that users have, and the questions that lead to its cause. */
@@ -124,16 +125,13 @@ export function takenOut(evidence: Evidence): string | undefined {
 /** Ends maintenance or draining of the first instance that an operator took out. */
 export function mendStatus({ service, instances }: Evidence): string | undefined {
   const out = instances.find(({ operator_status: status }) => status !== 'up');
-  return out && `npx nest-service-discovery up ${service} ${out.instance_id}`;
+  return out && `${COMMAND} up ${service} ${out.instance_id}`;
 }
 
 /** Releases the first circuit that an operator isolated. */
 export function mendCircuit({ service, circuits }: Evidence): string | undefined {
   const isolated = circuits.find(({ state }) => state === 'isolated');
-  return (
-    isolated &&
-    `npx nest-service-discovery circuits ${[service, isolated.instance_id].filter(Boolean).join(' ')} --set automatic`
-  );
+  return isolated && `${COMMAND} circuits ${[service, isolated.instance_id].filter(Boolean).join(' ')} --set automatic`;
 }
 
 /** How the picks of the process that was asked were spread, beside the shares that the weights would give. */
