@@ -83,6 +83,7 @@ export class StatusHistory {
         break;
       case 'renewed':
       case 'hold':
+      case 'split':
       case undefined:
         break;
     }

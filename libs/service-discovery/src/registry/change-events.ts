@@ -34,6 +34,7 @@ export function emitChangeEvents(
       if (previous.ready) emitDifferences(events, previous, next, epochNow);
       break;
     case 'renewed':
+    case 'split':
       break;
     case 'hold':
       emitHold(events, change.serviceName, previous, next);
