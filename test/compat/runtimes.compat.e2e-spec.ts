@@ -134,6 +134,12 @@ const ROWS = [
   'a schema of valibot',
 ];
 
+const REQUIRE_WARNING = [
+  /ExperimentalWarning: CommonJS module \S+runtime\.js is loading ES Module \S+nest-service-discovery\/index\.js using require\(\)\.$/,
+  /^Support for loading ES Module in require\(\) is an experimental feature/,
+  /^\(Use `node --trace-warnings/,
+];
+
 describe.each(NODE_VERSIONS)('Node %s', (node) => {
   describe.each(NEST_VERSIONS)('Nest %i', (nest, type) => {
     let results: Readonly<Record<string, string>>;
@@ -144,10 +150,13 @@ describe.each(NODE_VERSIONS)('Node %s', (node) => {
         'runtime.js': `${type === 'commonjs' ? "require('reflect-metadata');" : "import 'reflect-metadata';"}\n${importsOf(type)}\n${MAIN}`,
       });
       const output = await succeed(app, 'node', 'runtime.js');
-      results = JSON.parse(output.trim().split('\n').at(-1)!) as Record<string, string>;
+      // Standard output comes first.
+      const [result, ...others] = output.trim().split('\n');
+      results = JSON.parse(result!) as Record<string, string>;
       expect(Object.keys(results)).toEqual(ROWS);
-      // Nothing else is printed: no warning of Node, none of Nest.
-      expect(output.trim().split('\n')).toHaveLength(1);
+      // Nothing else is printed: no warning of Nest, and none of Node but for its 22.12, which warns of every require() of an ES module.
+      const warned = node === '22.12' && type === 'commonjs' ? REQUIRE_WARNING : [];
+      expect(others).toEqual(warned.map((line) => expect.stringMatching(line) as unknown));
     });
 
     it.each(ROWS)('%s', (row) => {
