@@ -305,11 +305,6 @@ const examples: Record<string, (example: Example) => Promise<void>> = {
     const { instance } = await provider('Rates');
     expect(await instance.rate('EUR')).toBe(1);
   },
-  'http-service.ts': async ({ module, exported }) => {
-    const app = await module('ProfilesModule');
-    const profiles = app.get<{ profile(id: string): Promise<string> }>(exported('Profiles'));
-    expect(await profiles.profile('7')).toBe('/users/7');
-  },
   'events.ts': async ({ provider }) => {
     const { app, instance } = await provider('Pager');
     const opened = {

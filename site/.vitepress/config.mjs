@@ -39,6 +39,7 @@ export default defineConfig({
         ['Discover', '/discovery'],
         ['Call', '/calling'],
         ['Declarative clients', '/declarative-clients'],
+        ['From HttpService', '/from-http-service'],
         ['Balance', '/balancing'],
         ['Health', '/health'],
         ['Health checks', '/health-checks'],
