@@ -85,6 +85,14 @@ describe('CallFigures', () => {
     expect(edge!.p99).toBeLessThan(11);
   });
 
+  it('has no step of a report without calls, which would be a step at which all of them stopped', () => {
+    const step = START / 10_000;
+    figures.add(step, 'gateway', 'users', { ...noFigures(), calls: 3 });
+    figures.add(step + 1, 'gateway', 'users', noFigures());
+    clock.advance(20_000);
+    expect(figures.edges().edges).toMatchObject([{ points: [{ at: START, calls: 3 }] }]);
+  });
+
   it('merges what several processes of a service report, and leaves out what is too old or to come', () => {
     const reported = (durationMs: number): ReturnType<typeof noFigures> => {
       const one = { ...noFigures(), calls: 100, latencies: new Uint32Array(LATENCY_BUCKETS) };

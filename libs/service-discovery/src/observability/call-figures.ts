@@ -281,7 +281,8 @@ export class CallFigures {
 
   /** Adds to the calls of a step. Those of steps that are over for more than an hour, or have not begun, are left out. */
   add(step: number, caller: string, service: string, figures: StepFigures): void {
-    if (!this.isKept(step)) return;
+    // A report of a rollout comes within a step, and has attempts at the versions alone.
+    if (!this.isKept(step) || CALL_COUNTS.every((name) => figures[name] === 0)) return;
     const key = edgeKey(caller, service);
     let ring = this.rings.get(key);
     if (!ring) {
