@@ -263,9 +263,10 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     }
     case 'balancing.fail_open': {
       const { service, unhealthy } = event;
+      const ones = unhealthy === 1 ? 'an unhealthy one' : `its ${unhealthy} unhealthy ones`;
       return {
         level: 'warn',
-        message: `No healthy instance of ${service} can be called: calls go to its ${unhealthy} unhealthy ones`,
+        message: `No healthy instance of ${service} can be called: calls go to ${ones}`,
         fields: { service, unhealthy },
       };
     }
@@ -381,7 +382,8 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
 function describeFailure(event: EventOf<'call.completed'>): string {
   const { instanceId, address, status, code } = event;
   if (instanceId === undefined) return causeOf(event);
-  const place = address === undefined ? instanceId : `${instanceId} (${address})`;
+  // An id that is made of the address says it already.
+  const place = address === undefined || instanceId === address ? instanceId : `${instanceId} (${address})`;
   const isAnswer = code === undefined || code === ('RESPONSE_STATUS' satisfies ErrorCode);
   return isAnswer && status !== undefined
     ? `${status} from ${place}`

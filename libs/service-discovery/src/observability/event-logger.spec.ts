@@ -266,6 +266,19 @@ describe('EventLogger', () => {
     ]);
   });
 
+  it('names an address once, and one unhealthy instance as one', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    const failed = { service: 'users', ok: false, status: 500, attempts: 1, durationMs: 2, address: '10.0.0.1:80' };
+    bus.emit('call.completed', { ...failed, instanceId: '10.0.0.1:80' });
+    bus.emit('call.completed', { ...failed, status: 503, instanceId: 'users-1' });
+    bus.emit('balancing.fail_open', { service: 'users', unhealthy: 1 });
+    expect(lines.map(([, message]) => message)).toEqual([
+      'Call to users failed after 1 attempt in 2 ms: 500 from 10.0.0.1:80',
+      'Call to users failed after 1 attempt in 2 ms: 503 from users-1 (10.0.0.1:80)',
+      'No healthy instance of users can be called: calls go to an unhealthy one',
+    ]);
+  });
+
   const changeTo = (to: InstanceStatus, from: InstanceStatus, about: InstanceKey = key): void =>
     bus.emit('instance.status_changed', { key: about, from, to });
   const messages = (): string[] => lines.map(([, message]) => message);
