@@ -1,5 +1,5 @@
 /**
- * Photographs every view of the dashboard of a running shop, in which a service has failed, light and dark, at 1440 and 390 px,
+ * Photographs every view of the dashboard of a running shop, in which a service has failed and another one rolls out a version, light and dark, at 1440 and 390 px,
  * into dist/screenshots: node scripts/screenshots.mjs [<folder>]
  */
 import { mkdir } from 'node:fs/promises';
@@ -28,18 +28,28 @@ try {
   const start = (service, ...names) =>
     Promise.all(instancesOf(service, names, env).map((instance) => group.start(instance)));
   const inventory = await start('inventory-service', 'inventory-1', 'inventory-2');
-  const [user] = await start('user-service', 'user-1', 'user-2', 'user-3');
+  const [user, newUser] = await start('user-service', 'user-1', 'user-2', 'user-3');
   await start('order-service', 'order-1', 'order-2');
   await start('recommendation-service', 'recommendation-1');
   await start('recommendation-backup', 'backup-1');
   const [gateway] = await start('gateway', 'gateway');
   traffic = setInterval(() => makeCalls(gateway.url), 120);
 
-  await sleep(TRAFFIC_MS);
-  await put(`${registry.url}/service-discovery/services/user-service/instances/${user.instanceId}/status`, {
-    status: 'maintenance',
-    reason: 'a new disk',
+  const users = `${registry.url}/service-discovery/services/user-service`;
+  // A second address of a process stands for its next version.
+  await send('POST', `${registry.url}/service-discovery/register`, {
+    service_name: 'user-service',
+    instance_id: 'user-4',
+    host: '127.0.0.1',
+    port: Number(new URL(newUser.url).port),
+    version: '2.0.0',
+    tags: ['api', 'user'],
+    ttl: 300,
   });
+
+  await sleep(TRAFFIC_MS);
+  await send('PUT', `${users}/instances/${user.instanceId}/status`, { status: 'maintenance', reason: 'a new disk' });
+  await send('PUT', `${users}/rollout`, { version: '2.x', reason: 'release 2' });
   for (const instance of inventory) instance.kill('SIGKILL');
   await sleep(FAULT_MS);
 
@@ -68,10 +78,10 @@ try {
   await group.stop();
 }
 
-async function put(url, body) {
+async function send(method, url, body) {
   const headers = { 'content-type': 'application/json' };
-  const { status } = await fetch(url, { method: 'PUT', headers, body: JSON.stringify(body) });
-  if (status !== 200) throw new Error(`${url} answered ${status}`);
+  const response = await fetch(url, { method, headers, body: JSON.stringify(body) });
+  if (!response.ok) throw new Error(`${url} answered ${response.status}: ${await response.text()}`);
 }
 
 /** Users do not wait for each other: so many come also while the shop is slow. */

@@ -70,6 +70,7 @@ async function toError(response: Response): Promise<ApiError> {
   const { code = '', message = '' } =
     (body as { error?: { code?: string; message?: string } } | undefined)?.error ?? {};
   const error = new ApiError(response.status, code, message || `The server answered ${response.status}.`);
-  if (response.status === 401) tokenAsked.value = error.message;
+  // The first answer says it; the others are cut off with what asked for them. A token that is wrong, or holds no longer, is forbidden.
+  if (response.status === 401 || (code === 'FORBIDDEN' && hasToken())) tokenAsked.value ??= error.message;
   return error;
 }

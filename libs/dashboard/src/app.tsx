@@ -105,8 +105,8 @@ function Sidebar() {
         <div class="sidebar-foot">
           <ConnectionState />
           {data && (
-            <span class="process" title="The process whose page this is">
-              {data.process}
+            <span class="process">
+              <span class="muted">Served by</span> {data.process}
             </span>
           )}
           <div class="sidebar-buttons">
@@ -188,19 +188,26 @@ function viewOf([view, service, part, instance]: readonly string[]): ComponentCh
 
 function SignIn({ why }: { readonly why: string }) {
   const [token, setToken] = useState('');
+  const input = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    document.title = 'A token is needed · Service discovery';
+    input.current?.focus();
+  }, []);
   return (
     <div class="sign-in card">
       <h1>A token is needed</h1>
-      <p>{why}</p>
+      <p role="alert">{why}</p>
       <form
         onSubmit={(event) => {
           event.preventDefault();
           signIn(token.trim());
+          document.getElementById('main')?.focus();
         }}
       >
         <label class="field">
           <span>Token</span>
           <input
+            ref={input}
             type="password"
             autoComplete="off"
             value={token}

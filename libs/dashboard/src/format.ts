@@ -25,6 +25,10 @@ const DAY_AND_CLOCK = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', 
 
 /** @param at ISO 8601, or milliseconds since the Unix epoch */
 export const clockTime = (at: string | number): string => CLOCK.format(new Date(at));
+
+/** A time of the last day by the clock alone. */
+export const shortTime = (iso: string): string =>
+  now.value - Date.parse(iso) < 86_400_000 ? clockTime(iso) : fullTime(iso);
 export const fullTime = (iso: string): string => DAY_AND_CLOCK.format(new Date(iso));
 
 export function ms(value: number | null | undefined): string {
@@ -39,7 +43,7 @@ export function percent(share: number | null | undefined): string {
   if (share == null) return '–';
   const value = share * 100;
   if (value === 0 || value === 100) return `${value}%`;
-  return value < 10 ? `${value.toFixed(1)}%` : `${Math.round(value)}%`;
+  return `${value < 10 ? Number(value.toFixed(1)) : Math.round(value)}%`;
 }
 
 /** Calls a second. */

@@ -43,8 +43,20 @@ function takeGathered(): void {
   const known = new Set(journal.peek().map(({ id }) => id));
   const fresh = entries.filter(({ id }) => !known.has(id));
   if (fresh.length === 0) return;
-  journal.value = [...fresh.reverse(), ...journal.peek()].slice(0, KEPT_ENTRIES);
+  journal.value = sorted([...fresh, ...journal.peek()]).slice(0, KEPT_ENTRIES);
   tell(fresh);
+}
+
+/**
+ * By the time when it happened, the newest first: other processes report theirs later. The id says when an entry arrived, so that
+ * none is later than that, whatever the clock of its process says.
+ */
+function sorted(entries: readonly JournalEntry[]): JournalEntry[] {
+  const timeOf = ({ id, at }: JournalEntry): number => Math.min(Date.parse(at), Number.parseInt(id, 10));
+  return entries
+    .map((entry) => ({ entry, time: timeOf(entry) }))
+    .sort((a, b) => b.time - a.time || (a.entry.id < b.entry.id ? 1 : -1))
+    .map(({ entry }) => entry);
 }
 
 /** Follows the journal until the signal aborts: the page's one stream. */
@@ -54,7 +66,7 @@ export async function followJournal(signal: AbortSignal): Promise<void> {
   try {
     const text = await getText(['journal'], { limit: KEPT_ENTRIES }, signal);
     const { entries } = JSON.parse(text) as { entries: JournalEntry[] };
-    journal.value = entries;
+    journal.value = sorted(entries);
     lastEventId = entries[0]?.id;
   } catch {
     // The stream tells whether the journal can be read.
@@ -79,6 +91,8 @@ export async function followJournal(signal: AbortSignal): Promise<void> {
     }
     if (signal.aborted) return;
     connection.value = 'lost';
+    // What is shown may be over: it is read again, or the page says that it cannot be.
+    if (failures === 0) tell('everything');
     const pause = Math.min(RECONNECT_MS.most, RECONNECT_MS.first * 2 ** failures++);
     await new Promise((resolve) => setTimeout(resolve, pause * (0.5 + Math.random() / 2)));
   }
@@ -89,6 +103,8 @@ export interface Answer<T> {
   readonly data?: T;
   /** Why the last request failed; there may be data of an earlier one. */
   readonly error?: ApiError;
+  /** When the data was read; milliseconds since the Unix epoch. */
+  readonly readAt?: number;
 }
 
 export interface LiveOptions {
@@ -105,6 +121,7 @@ class LiveAnswer<T> {
   private timer: number | undefined;
   private dueAt = Infinity;
   private readAt = -Infinity;
+  private answeredAt: number | undefined;
   private reading = false;
   private isStale = false;
   private text = '';
@@ -166,9 +183,11 @@ class LiveAnswer<T> {
       // What has not changed is not rendered again.
       if (text !== this.text || this.state.peek().error) this.state.value = { data: JSON.parse(text) as T };
       this.text = text;
+      this.answeredAt = Date.now();
     } catch (error) {
       if (this.ended.signal.aborted) return;
-      this.state.value = { ...this.state.peek(), error: error as ApiError };
+      const { data } = this.state.peek();
+      this.state.value = { data, error: error as ApiError, readAt: this.answeredAt };
     }
     this.reading = false;
     if (this.isStale) this.readWithin(MIN_PAUSE_MS);

@@ -18,6 +18,8 @@ export type Service = Answers.ServiceView;
 export type Instance = Answers.ListedInstanceView;
 export type Reason = Answers.StatusReasonView;
 export type Transition = Answers.StatusTransitionView;
+export type Split = Answers.SplitView;
+export type Rollout = Answers.RolloutView;
 export type Circuit = Answers.CircuitBreakerBody;
 export type CircuitCommand = Answers.CircuitCommandView['state'];
 export type Explanation = Answers.ExplanationView;
@@ -31,7 +33,13 @@ export const about =
 export interface Ejection {
   readonly service_name: string;
   readonly instance_id: string;
-  readonly [field: string]: unknown;
+  /** False: outlier detection would eject it, and runs dry. */
+  readonly ejected: boolean;
+  /** What was measured. */
+  readonly evidence?: string;
+  readonly ejected_for_ms?: number;
+  /** How often lately. */
+  readonly ejections: number;
 }
 
 export interface Stage {

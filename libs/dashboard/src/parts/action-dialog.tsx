@@ -82,11 +82,14 @@ function OpenDialog({ action, onDone }: { readonly action: Action; readonly onDo
           <input
             type="text"
             maxLength={256}
-            placeholder="Shown in the journal with your name"
             value={reason}
+            aria-describedby="dialog-reason"
             onInput={(event) => setReason(event.currentTarget.value)}
           />
         </label>
+        <p id="dialog-reason" class="muted">
+          The journal keeps it, with who did this.
+        </p>
         {error && (
           <p class="dialog-error" role="alert">
             {error.message}

@@ -5,19 +5,33 @@ import { type Action, ActionButton } from './action-dialog.js';
 const STATUS_ACTIONS: readonly {
   readonly status: OperatorStatus;
   readonly label: string;
+  /** @param name the instance and its service */
+  readonly question: (name: string) => string;
   readonly effect: string;
+  /** What the instance is then. */
+  readonly done: string;
 }[] = [
   {
     status: 'draining',
     label: 'Drain',
+    question: (name) => `Drain ${name}?`,
+    done: 'is draining',
     effect: 'It gets no new calls from any process; calls in flight finish. It stays registered.',
   },
   {
     status: 'maintenance',
     label: 'Maintenance',
-    effect: 'It gets no calls from any process, whatever its health checks say, until it is put up again.',
+    question: (name) => `Put ${name} into maintenance?`,
+    done: 'is in maintenance',
+    effect: 'It gets no calls from any process, whatever its health checks say, until it is brought back.',
   },
-  { status: 'up', label: 'Put up', effect: 'It gets calls again as its health checks say.' },
+  {
+    status: 'up',
+    label: 'Bring back',
+    question: (name) => `Bring ${name} back?`,
+    done: 'is back',
+    effect: 'It gets calls again as its health checks say.',
+  },
 ];
 
 /** What an operator can do to an instance; nothing without the right. */
@@ -26,14 +40,14 @@ export function InstanceActions({ instance, onDone }: { readonly instance: Insta
   const { service_name: service, instance_id: id, operator_status: current } = instance;
   return (
     <div class="actions">
-      {STATUS_ACTIONS.filter(({ status }) => status !== current).map(({ status, label, effect }) => {
+      {STATUS_ACTIONS.filter(({ status }) => status !== current).map(({ status, label, question, effect, done }) => {
         const action: Action = {
           label,
           effect,
-          question: `${label}: ${id} of ${service}?`,
+          question: question(`${id} of ${service}`),
           path: ['services', service, 'instances', id, 'status'],
           body: { status },
-          done: `${id} of ${service} is ${status} now.`,
+          done: `${id} of ${service} ${done} now.`,
           isDangerous: status !== 'up',
         };
         return <ActionButton key={status} action={action} onDone={onDone} />;
@@ -45,11 +59,33 @@ export function InstanceActions({ instance, onDone }: { readonly instance: Insta
 const CIRCUIT_ACTIONS: readonly {
   readonly state: CircuitCommand;
   readonly label: string;
+  /** @param name the circuit's instance and service, or the service */
+  readonly question: (name: string) => string;
   readonly effect: string;
+  /** What the circuit does then. */
+  readonly done: string;
 }[] = [
-  { state: 'isolated', label: 'Isolate', effect: 'The circuit stays open: calls are refused at once.' },
-  { state: 'closed', label: 'Hold closed', effect: 'The circuit stays closed: calls go through, however many fail.' },
-  { state: 'automatic', label: 'Automatic', effect: 'The circuit goes by its calls again.' },
+  {
+    state: 'isolated',
+    label: 'Isolate',
+    question: (name) => `Isolate ${name}?`,
+    effect: 'The circuit stays open: calls are refused at once.',
+    done: 'stays open',
+  },
+  {
+    state: 'closed',
+    label: 'Hold closed',
+    question: (name) => `Hold the circuit of ${name} closed?`,
+    effect: 'The circuit stays closed: calls go through, however many fail.',
+    done: 'stays closed',
+  },
+  {
+    state: 'automatic',
+    label: 'Automatic',
+    question: (name) => `Let the circuit of ${name} go by its calls?`,
+    effect: 'The circuit opens when calls fail, and closes when they succeed.',
+    done: 'goes by its calls',
+  },
 ];
 
 interface CircuitActionsProps {
@@ -68,14 +104,14 @@ export function CircuitActions({ service, instanceId, circuit, onDone }: Circuit
   const process = overview.answer.value.data?.process ?? 'this process';
   return (
     <div class="actions">
-      {CIRCUIT_ACTIONS.filter(({ state }) => state !== current).map(({ state, label, effect }) => {
+      {CIRCUIT_ACTIONS.filter(({ state }) => state !== current).map(({ state, label, question, effect, done }) => {
         const action: Action = {
           label,
           effect: `${effect} This concerns the calls that ${process} makes.`,
-          question: `${label}: the circuit of ${name}?`,
+          question: question(name),
           path: ['circuit-breakers', service, ...(instanceId === undefined ? [] : ['instances', instanceId])],
           body: { state },
-          done: `The circuit of ${name} is ${state} now.`,
+          done: `The circuit of ${name} ${done} now.`,
           isDangerous: state === 'isolated',
         };
         return <ActionButton key={state} action={action} onDone={onDone} />;

@@ -1,7 +1,8 @@
 import { type ComponentChildren } from 'preact';
 import { type ApiError } from '../api.js';
-import { duration, fullTime, now, words } from '../format.js';
+import { clockTime, duration, fullTime, now, shortTime, words } from '../format.js';
 import { type Status } from '../model.js';
+import { href } from '../router.js';
 
 /** Each status has a shape of its own, so that colour is not needed to tell them apart. */
 const SHAPES: Readonly<Record<Status, string>> = {
@@ -59,6 +60,21 @@ export function Ago({ at, suffix = ' ago' }: { readonly at: string | null | unde
   );
 }
 
+/** Since when something has been so, and for how long: `since 17:20:21 (45 s)`. */
+export function Since({ at }: { readonly at: string }) {
+  return (
+    <>
+      since{' '}
+      <time dateTime={at} title={fullTime(at)}>
+        {shortTime(at)}
+      </time>{' '}
+      <span class="muted">
+        (<Ago at={at} suffix="" />)
+      </span>
+    </>
+  );
+}
+
 interface SectionProps {
   readonly title: string;
   readonly id?: string;
@@ -92,36 +108,48 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
   );
 }
 
-const ADVICE: Readonly<Record<number, string>> = {
+const ADVICE: Readonly<Record<number, ComponentChildren>> = {
   0: 'The page tries again by itself. Check that the process runs, and that this machine reaches it.',
   403: 'Ask for a token with the right to read, or open the page on the machine of the process.',
-  404: 'It may have been deregistered; the journal shows when.',
+  400: 'Correct what was typed.',
+  404: (
+    <>
+      It may have been deregistered; <a href={href(['journal'])}>the journal</a> shows when.
+    </>
+  ),
   429: 'Too many requests: the page tries again by itself.',
   503: 'The page tries again by itself.',
 };
 
-function Failure({ error }: { readonly error: ApiError }) {
+interface FailureProps {
+  readonly error: ApiError;
+  /** When what is shown in spite of it was read. */
+  readonly readAt: number | undefined;
+}
+
+function Failure({ error, readAt }: FailureProps) {
   return (
     <div class="failure" role="alert">
       <StatusIcon status="unhealthy" />
       <div>
         <p class="empty-title">{error.message}</p>
         <p>{ADVICE[error.status] ?? 'The log of the process says more.'}</p>
+        {readAt !== undefined && <p>What follows was read at {clockTime(readAt)}, and may have changed.</p>}
       </div>
     </div>
   );
 }
 
 interface LoadedProps<T> {
-  readonly answer: { readonly data?: T; readonly error?: ApiError };
+  readonly answer: { readonly data?: T; readonly error?: ApiError; readonly readAt?: number };
   readonly children: (data: T) => ComponentChildren;
 }
 
 /** The data of an answer; while there is none, why. */
-export function Loaded<T>({ answer: { data, error }, children }: LoadedProps<T>) {
+export function Loaded<T>({ answer: { data, error, readAt }, children }: LoadedProps<T>) {
   return (
     <>
-      {error && <Failure error={error} />}
+      {error && <Failure error={error} readAt={readAt} />}
       {data !== undefined && children(data)}
       {data === undefined && !error && <div class="loading">Loading…</div>}
     </>

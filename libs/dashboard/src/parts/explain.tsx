@@ -1,9 +1,10 @@
-import { useState } from 'preact/hooks';
 import { type Query } from '../api.js';
-import { ms, percent, words } from '../format.js';
+import { counted, ms, percent, words } from '../format.js';
 import { type Answer, useLive } from '../live.js';
 import { about, type Explanation } from '../model.js';
+import { route, setQuery } from '../router.js';
 import { Loaded, Section, StatusIcon } from './basics.js';
+import { isNarrow } from './narrow.js';
 import { VirtualList } from './virtual-list.js';
 
 const QUESTIONS = [
@@ -21,7 +22,8 @@ export const useExplanation = (service: string, question: Query = {}): Answer<Ex
 
 /** Which instance a request would get, and why the others are left out. */
 export function ExplainSection({ name }: { readonly name: string }) {
-  const [typed, setTyped] = useState<Readonly<Record<string, string>>>({});
+  const { query } = route.value;
+  const typed = Object.fromEntries(QUESTIONS.map(({ name: field }) => [field, query[field]]));
   const answer = useExplanation(name, typed);
   return (
     <Section title="Where a request would go" note="as this process would send it">
@@ -38,7 +40,7 @@ export function ExplainSection({ name }: { readonly name: string }) {
               type="text"
               placeholder={placeholder}
               value={typed[field] ?? ''}
-              onChange={(event) => setTyped({ ...typed, [field]: event.currentTarget.value.trim() })}
+              onChange={(event) => setQuery({ [field]: event.currentTarget.value.trim() })}
             />
           </label>
         ))}
@@ -68,7 +70,7 @@ function ExplanationOf({ explanation }: { readonly explanation: Explanation }) {
           </span>
         ) : (
           <>
-            One of <strong>{taken}</strong> by <strong>{words(strategy)}</strong>
+            One of <strong>{counted(taken, 'instance')}</strong>, by <strong>{words(strategy)}</strong>
             {goesBy !== undefined && <span class="muted"> (goes by {goesBy})</span>}
             {explanation.owner !== undefined && (
               <>
@@ -87,7 +89,7 @@ function ExplanationOf({ explanation }: { readonly explanation: Explanation }) {
           label="What a request would meet"
           items={instances}
           keyOf={({ instance_id: id }) => id}
-          rowHeight={38}
+          rowHeight={isNarrow.value ? 52 : 38}
           header={<Header />}
           render={(instance) => <ExplainedRow instance={instance} />}
         />
@@ -108,18 +110,8 @@ const NUMBERS: ReadonlySet<string> = new Set(['Weight', 'In flight', 'Expected l
 
 type Explained = Explanation['instances'][number];
 
-/** Whether a call may go to an instance, or why not. */
-export function Verdict({ explained: { taken, reason = '', stage } }: { readonly explained: Explained }) {
-  if (taken) return <>may be picked</>;
-  return (
-    <>
-      no: {words(reason)} {stage && <span class="muted">({words(stage)})</span>}
-    </>
-  );
-}
-
 function ExplainedRow({ instance }: { readonly instance: Explained }) {
-  const { instance_id: id, status, reason, latency_ms: latency, circuit } = instance;
+  const { instance_id: id, status, reason = '', latency_ms: latency, circuit } = instance;
   return (
     <>
       <span role="cell" class="with-icon">
@@ -128,7 +120,7 @@ function ExplainedRow({ instance }: { readonly instance: Explained }) {
         <span class="cut">{id}</span>
       </span>
       <span role="cell" class="cut" title={reason}>
-        <Verdict explained={instance} />
+        {instance.taken ? 'may be picked' : `no: ${words(reason)}`}
       </span>
       <span role="cell" class="is-number">
         {instance.weight}

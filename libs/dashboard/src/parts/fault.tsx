@@ -1,7 +1,7 @@
 import { words } from '../format.js';
 import { type Fault } from '../model.js';
 import { href, toService } from '../router.js';
-import { Ago, StatusIcon } from './basics.js';
+import { Since, StatusIcon } from './basics.js';
 
 const MOST_NAMES = 8;
 
@@ -16,11 +16,11 @@ export function FaultRow({ fault }: { readonly fault: Fault }) {
           <a class="strong" href={toService(name)}>
             {name}
           </a>{' '}
-          is {words(status)}
-          {since !== null && (
+          {since === null ? (
+            `is ${words(status)}`
+          ) : (
             <>
-              {' '}
-              for <Ago at={since} suffix="" />
+              has been {words(status)} <Since at={since} />
             </>
           )}
         </p>

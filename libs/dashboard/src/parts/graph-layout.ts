@@ -1,6 +1,9 @@
 import { type EdgeLabel, Graph, type GraphLabel, layout, type NodeLabel } from '@dagrejs/dagre';
 
-export const NODE = { width: 236, height: 48 };
+/** Of a page, and of the narrow one of a phone, where a node and the label of an edge are in sight together. */
+const WIDE = { node: 236, gap: 88 };
+const NARROW = { node: 200, gap: 36 };
+const NODE_HEIGHT = 48;
 const LABEL = { width: 116, height: 18 };
 
 interface Point {
@@ -11,6 +14,7 @@ interface Point {
 export interface GraphLayout {
   readonly width: number;
   readonly height: number;
+  readonly node: { readonly width: number; readonly height: number };
   /** The middle of each node. */
   readonly nodes: ReadonlyMap<string, Point>;
   /** By the names of caller and service, with a space between. */
@@ -18,11 +22,17 @@ export interface GraphLayout {
 }
 
 /** Callers on the left, the services that they call on the right. */
-export function layOut(names: readonly string[], edges: readonly { from: string; to: string }[]): GraphLayout {
+export function layOut(
+  names: readonly string[],
+  edges: readonly { from: string; to: string }[],
+  isNarrow: boolean,
+): GraphLayout {
+  const size = isNarrow ? NARROW : WIDE;
+  const node = { width: size.node, height: NODE_HEIGHT };
   const graph = new Graph<GraphLabel, NodeLabel, EdgeLabel>();
-  graph.setGraph({ rankdir: 'LR', nodesep: 28, ranksep: 88, marginx: 16, marginy: 20 });
+  graph.setGraph({ rankdir: 'LR', nodesep: 28, ranksep: size.gap, marginx: 16, marginy: 20 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const name of names) graph.setNode(name, { ...NODE });
+  for (const name of names) graph.setNode(name, { ...node });
   const known = new Set(names);
   for (const { from, to } of edges) {
     if (known.has(from) && known.has(to) && from !== to) graph.setEdge(from, to, { ...LABEL, labelpos: 'c' });
@@ -33,7 +43,7 @@ export function layOut(names: readonly string[], edges: readonly { from: string;
   const paths = new Map(
     graph.edges().map(({ v, w }) => {
       const { points = [], x = 0, y = 0 } = graph.edge(v, w);
-      const { from, to } = sidesOf(pointOf(graph.node(v)), pointOf(graph.node(w)));
+      const { from, to } = sidesOf(pointOf(graph.node(v)), pointOf(graph.node(w)), node.width / 2);
       const half = (from.x <= to.x ? LABEL.width : -LABEL.width) / 2;
       // Level below the label, which would hide a curve.
       const between = points.slice(1, -1).flatMap((point) =>
@@ -47,14 +57,14 @@ export function layOut(names: readonly string[], edges: readonly { from: string;
       return [`${v} ${w}`, { path: curve([from, ...between, to]), label: { x, y } }];
     }),
   );
-  return { width: Math.max(width, 1), height: Math.max(height, 1), nodes, edges: paths };
+  return { width: Math.max(width, 1), height: Math.max(height, 1), node, nodes, edges: paths };
 }
 
 const pointOf = ({ x = 0, y = 0 }: Partial<Point>): Point => ({ x, y });
 
 /** Where an edge leaves and enters: the sides that face each other. */
-function sidesOf(from: Point, to: Point): { from: Point; to: Point } {
-  const half = from.x <= to.x ? NODE.width / 2 : -NODE.width / 2;
+function sidesOf(from: Point, to: Point, halfWidth: number): { from: Point; to: Point } {
+  const half = from.x <= to.x ? halfWidth : -halfWidth;
   return { from: { x: from.x + half, y: from.y }, to: { x: to.x - half, y: to.y } };
 }
 

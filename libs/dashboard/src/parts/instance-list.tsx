@@ -82,8 +82,7 @@ function InstanceRow({ instance, onChange }: { readonly instance: Instance; read
           {reason ? sourceWords(reason.source) : 'not checked yet'}
           {reason?.since != null && (
             <>
-              {' '}
-              for <Ago at={reason.since} suffix="" />
+              , <Ago at={reason.since} />
             </>
           )}
           {reason?.reason != null && `: ${reason.reason}`}

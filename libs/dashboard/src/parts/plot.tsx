@@ -84,6 +84,7 @@ export function Plot({ title, times, lines, format, height = 170 }: PlotProps) {
       </figcaption>
       <div
         ref={element}
+        class={lines.every(({ values }) => values.every((value) => value === null)) ? 'is-empty' : undefined}
         role="slider"
         tabIndex={0}
         aria-label={`${title}, over time`}
@@ -118,12 +119,12 @@ function optionsOf(
   return {
     width: parent.clientWidth,
     height,
-    padding: [8, 8, 0, 0],
+    padding: [8, 18, 0, 0],
     cursor: { y: false, points: { size: 6 }, drag: { x: false, y: false } },
     legend: { show: false },
     scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
-      { ...axis, size: 26, space: 70, values: '{HH}:{mm}' },
+      { ...axis, size: 26, space: 56, values: '{HH}:{mm}' },
       { ...axis, size: 58, space: 36, values: (_plot, splits) => splits.map((value) => format(value)) },
     ],
     series: [

@@ -1,7 +1,10 @@
-import { clockTime, duration, now } from '../format.js';
+import { duration, now, shortTime, words } from '../format.js';
 import { type Transition } from '../model.js';
 
-/** Statuses one after the other as a strip, from the first change that is known until now. */
+/** How much of the strip is for the status before the first change that is known, of 1,000. */
+const BEFORE = 50;
+
+/** Statuses one after the other as a strip, from the first change that is known until now, after the status before it. */
 export function Timeline({ transitions }: { readonly transitions: readonly Transition[] }) {
   const [first] = transitions;
   if (!first) return null;
@@ -12,10 +15,16 @@ export function Timeline({ transitions }: { readonly transitions: readonly Trans
     const until = index + 1 < transitions.length ? Date.parse(transitions[index + 1]?.at ?? at) : end;
     return { status: to ?? 'gone', from, until };
   });
-  const x = (time: number): number => ((time - start) / (end - start)) * 1_000;
+  const before = first.from === null ? 0 : BEFORE;
+  const x = (time: number): number => before + ((time - start) / (end - start)) * (1_000 - before);
   return (
     <figure class="timeline">
-      <svg viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label={describe(parts)}>
+      <svg viewBox="0 0 1000 24" preserveAspectRatio="none" role="img" aria-label={describe(first.from, parts)}>
+        {first.from !== null && (
+          <rect class={`is-${first.from}`} width={before} height="24">
+            <title>{`${words(first.from)} before`}</title>
+          </rect>
+        )}
         {parts.map(({ status, from, until }) => (
           <rect
             key={from}
@@ -30,13 +39,19 @@ export function Timeline({ transitions }: { readonly transitions: readonly Trans
         ))}
       </svg>
       <figcaption class="muted">
-        <span>{clockTime(first.at)}</span>
+        <span>
+          {first.from === null ? '' : `${words(first.from)} before `}
+          {shortTime(first.at)}
+        </span>
         <span>now</span>
       </figcaption>
     </figure>
   );
 }
 
-function describe(parts: readonly { status: string; from: number; until: number }[]): string {
-  return parts.map(({ status, from, until }) => `${status} for ${duration((until - from) / 1_000)}`).join(', then ');
+function describe(before: string | null, parts: readonly { status: string; from: number; until: number }[]): string {
+  const known = parts
+    .map(({ status, from, until }) => `${status} for ${duration((until - from) / 1_000)}`)
+    .join(', then ');
+  return before === null ? known : `${words(before)} before, then ${known}`;
 }

@@ -91,8 +91,9 @@ const COLUMNS: readonly Column[] = [
   { name: 'hedges', title: 'Hedges', order: 'descending', class: 'is-number' },
   { name: 'shed', title: 'Refused', order: 'descending', class: 'is-number' },
   { name: 'p95', title: 'p95 now', order: 'descending', class: 'is-number' },
-  { name: 'budget', title: 'Retry budget left', class: 'is-number' },
 ];
+
+const BUDGET: Column = { name: 'budget', title: 'Retry budget left', class: 'is-number' };
 
 type Order = (a: EdgeSums, b: EdgeSums) => number;
 
@@ -113,23 +114,28 @@ const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);
 function EdgeTable({ edges }: { readonly edges: readonly CallSeries[] }) {
   const { sort = 'calls' } = route.value.query;
   const sums = useMemo(() => edges.map(sumsOf), [edges]);
+  // Those of other processes are not known.
+  const hasBudgets = edges.some(({ retry_budget: budget }) => budget !== null);
   const sorted = useMemo(() => [...sums].sort(ORDERS.get(sort) ?? byCalls), [sums, sort]);
   return (
     <div class="scroll-x" tabIndex={0} role="region" aria-label="Which service calls which, table">
       <VirtualList
-        class="edges"
+        class={hasBudgets ? 'edges has-budgets' : 'edges'}
         label="Which service calls which"
         items={sorted}
         keyOf={({ edge }) => `${edge.caller} ${edge.service_name}`}
         rowHeight={isNarrow.value ? 56 : 36}
-        header={<SortHeader columns={COLUMNS} sort={sort} />}
-        render={(sum) => <EdgeRow sums={sum} />}
+        header={<SortHeader columns={hasBudgets ? [...COLUMNS, BUDGET] : COLUMNS} sort={sort} />}
+        render={hasBudgets ? rowWithBudget : row}
       />
     </div>
   );
 }
 
-function EdgeRow({ sums }: { readonly sums: EdgeSums }) {
+const row = (sums: EdgeSums) => <EdgeRow sums={sums} />;
+const rowWithBudget = (sums: EdgeSums) => <EdgeRow sums={sums} hasBudget />;
+
+function EdgeRow({ sums, hasBudget = false }: { readonly sums: EdgeSums; readonly hasBudget?: boolean }) {
   const { edge, calls, errors, retries, hedges, shed, p95 } = sums;
   return (
     <>
@@ -157,9 +163,11 @@ function EdgeRow({ sums }: { readonly sums: EdgeSums }) {
       <span role="cell" class="is-number">
         {p95 === 0 ? '–' : ms(p95)}
       </span>
-      <span role="cell" class="is-number">
-        {percent(edge.retry_budget)}
-      </span>
+      {hasBudget && (
+        <span role="cell" class="is-number">
+          {percent(edge.retry_budget)}
+        </span>
+      )}
     </>
   );
 }

@@ -1,4 +1,4 @@
-import { duration, fullTime, ms, percent, words } from '../format.js';
+import { counted, duration, fullTime, ms, percent, words } from '../format.js';
 import { useLive } from '../live.js';
 import {
   about,
@@ -10,8 +10,8 @@ import {
   type Transition,
 } from '../model.js';
 import { CircuitActions, InstanceActions } from '../parts/actions.js';
-import { Ago, Chips, Empty, Facts, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
-import { useExplanation, Verdict } from '../parts/explain.js';
+import { Ago, Chips, Empty, Facts, Heading, Loaded, Section, Since, StatusBadge, StatusIcon } from '../parts/basics.js';
+import { useExplanation } from '../parts/explain.js';
 import { sourceWords } from '../parts/instance-list.js';
 import { Timeline } from '../parts/timeline.js';
 import { href, toService } from '../router.js';
@@ -40,8 +40,8 @@ export function InstanceView({ service, id }: InstanceProps) {
           instance ? (
             <InstanceOf instance={instance} />
           ) : (
-            <Empty title="This instance is not registered any more">
-              What happened to it stands in <a href={href(['journal'], { service })}>the journal</a>.
+            <Empty title="This instance is not registered">
+              What happened to it, if it ever was, stands in <a href={href(['journal'], { service })}>the journal</a>.
             </Empty>
           )
         }
@@ -87,7 +87,7 @@ function ReasonList({ reasons }: { readonly reasons: readonly Reason[] }) {
               {since !== null && (
                 <span class="muted">
                   {' '}
-                  for <Ago at={since} suffix="" />
+                  <Since at={since} />
                 </span>
               )}
             </p>
@@ -119,10 +119,13 @@ function CircuitSection({ instance }: { readonly instance: Instance }) {
     <Section title="Does it get calls?" note="of those that this process makes">
       {explained && (
         <p>
-          A call now:{' '}
-          <span class="strong">
-            <Verdict explained={explained} />
-          </span>
+          {explained.taken ? (
+            'A call now may go to it.'
+          ) : (
+            <>
+              A call now does not go to it: <span class="strong">{words(explained.reason ?? '')}</span>
+            </>
+          )}
         </p>
       )}
       <Loaded answer={circuits}>
@@ -141,16 +144,26 @@ function CircuitSection({ instance }: { readonly instance: Instance }) {
           </>
         )}
       </Loaded>
-      {ejection ? (
-        <Facts
-          facts={Object.entries(ejection)
-            .filter(([name]) => !name.endsWith('_id') && name !== 'service_name')
-            .map(([name, value]) => [name, String(value)] as const)}
-        />
-      ) : (
-        <p class="muted">Not ejected by outlier detection.</p>
-      )}
+      <EjectionOf ejection={ejection} />
     </Section>
+  );
+}
+
+function EjectionOf({ ejection }: { readonly ejection: Ejection | undefined }) {
+  if (!ejection) return <p class="muted">Not ejected by outlier detection.</p>;
+  const { ejected, evidence, ejected_for_ms: forMs, ejections } = ejection;
+  return (
+    <>
+      <p class="with-icon">
+        <StatusIcon status="degraded" />
+        {ejected ? 'Ejected by outlier detection' : 'Outlier detection would eject it, and runs dry'}
+        {forMs !== undefined && `, for ${duration(forMs / 1_000)} more`}
+      </p>
+      <p class="muted">
+        {evidence !== undefined && `${evidence}; `}
+        {counted(ejections, 'ejection')} lately
+      </p>
+    </>
   );
 }
 
@@ -236,7 +249,7 @@ function LastCheck({ health }: { readonly health: NonNullable<Instance['health']
 function DataSection({ title, value }: { readonly title: string; readonly value: unknown }) {
   const isEmpty = value == null || (typeof value === 'object' && Object.keys(value).length === 0);
   return (
-    <Section title={title} note="secrets are masked">
+    <Section title={title} note={isEmpty ? undefined : 'secrets are masked'}>
       {isEmpty ? <p class="muted">None.</p> : <pre tabIndex={0}>{JSON.stringify(value, null, 2)}</pre>}
     </Section>
   );
@@ -248,6 +261,8 @@ function HistorySection({ service, id }: InstanceProps) {
     {},
     { concerns: (entry) => about(service)(entry) && entry.instance_id === id },
   );
+  // That it is unknown, the page says already.
+  if (answer.error?.status === 404) return null;
   return (
     <Section title="History of its health" note="what this process saw">
       <Loaded answer={answer}>
@@ -260,9 +275,7 @@ function HistorySection({ service, id }: InstanceProps) {
               <ol class="history">
                 {[...transitions].reverse().map(({ from, to, source, reason, at }) => (
                   <li key={`${at} ${to}`}>
-                    <time dateTime={at} title={fullTime(at)}>
-                      <Ago at={at} />
-                    </time>
+                    <Ago at={at} />
                     <StatusIcon status={to ?? 'unknown'} />
                     <span>
                       {from ?? 'registered'} → <span class="strong">{to ?? 'gone'}</span>

@@ -3,17 +3,19 @@ import { counted } from '../format.js';
 import { connection, journal } from '../live.js';
 import { type JournalEntry } from '../model.js';
 import { Empty, Heading } from '../parts/basics.js';
+import { EntryDialog } from '../parts/entry-dialog.js';
 import { Choice, distinct, TextFilter } from '../parts/filters.js';
 import { JournalLine } from '../parts/journal-lines.js';
 import { isNarrow } from '../parts/narrow.js';
 import { VirtualList } from '../parts/virtual-list.js';
-import { route } from '../router.js';
+import { route, setQuery } from '../router.js';
 
 export function JournalView() {
   const [held, setHeld] = useState<readonly JournalEntry[]>();
   const { query } = route.value;
   const entries = held ?? journal.value;
   const shown = useMemo(() => entries.filter(matching(query)), [entries, query]);
+  const isKnown = connection.value === 'live' || journal.value.length > 0;
   return (
     <>
       <Heading title="Journal">
@@ -32,12 +34,17 @@ export function JournalView() {
           ? counted(entries.length, 'event')
           : `${shown.length} of ${counted(entries.length, 'event')}`}
         {held && journal.value[0] !== held[0] && ', newer ones wait'}
+        {connection.value === 'lost' && '; the stream is interrupted, so newer ones are missing'}
       </p>
       {shown.length === 0 ? (
         <Empty title={entries.length === 0 ? 'No event yet' : 'No event matches'}>
-          {connection.value === 'lost'
-            ? 'The stream of events is interrupted; the page opens it again by itself.'
-            : 'Registrations, changes of health, circuits and actions appear here as they happen.'}
+          {entries.length === 0 ? (
+            'Registrations, changes of health, circuits and actions appear here as they happen.'
+          ) : (
+            <button type="button" class="button" onClick={() => setQuery(NO_FILTER)}>
+              Clear the filters
+            </button>
+          )}
         </Empty>
       ) : (
         <VirtualList
@@ -49,9 +56,14 @@ export function JournalView() {
           render={(entry) => <JournalLine entry={entry} />}
         />
       )}
+      {query.entry !== undefined && isKnown && (
+        <EntryDialog entry={journal.value.find(({ id }) => id === query.entry)} />
+      )}
     </>
   );
 }
+
+const NO_FILTER = { q: '', service: '', type: '', severity: '' };
 
 type Query = Readonly<Record<string, string>>;
 

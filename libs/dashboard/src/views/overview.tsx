@@ -4,27 +4,35 @@ import { toPlots } from '../call-data.js';
 import { counted, duration } from '../format.js';
 import { journal, overview, useLive } from '../live.js';
 import { type Calls, type Overview } from '../model.js';
-import { Ago, Empty, Facts, Heading, Loaded, Section, StatusIcon } from '../parts/basics.js';
+import { Empty, Facts, Heading, Loaded, Section, Since, StatusIcon } from '../parts/basics.js';
 import { rateOrNone } from '../parts/call-plots.js';
 import { FaultRow } from '../parts/fault.js';
 import { JournalLine } from '../parts/journal-lines.js';
 import { Plot } from '../parts/plot.js';
-import { href } from '../router.js';
+import { href, toService } from '../router.js';
 
 export function OverviewView() {
   return (
     <>
       <Heading title="Overview" />
-      <Loaded answer={overview.answer.value}>{(data) => <OverviewOf data={data} />}</Loaded>
+      <Loaded answer={overview.answer.value}>
+        {(data) => <OverviewOf data={data} isOld={overview.answer.value.error !== undefined} />}
+      </Loaded>
     </>
   );
 }
 
-function OverviewOf({ data }: { readonly data: Overview }) {
+interface OverviewProps {
+  readonly data: Overview;
+  /** It could not be read again. */
+  readonly isOld: boolean;
+}
+
+function OverviewOf({ data, isOld }: OverviewProps) {
   const { counts } = data;
   return (
     <div class="overview">
-      <WrongNow data={data} />
+      <WrongNow data={data} isOld={isOld} />
       <div class="tiles">
         <Tile label="Services" value={counts.services} href={href(['services'])} />
         <Tile
@@ -70,15 +78,19 @@ function OverviewOf({ data }: { readonly data: Overview }) {
 /** More than this is no list that anyone reads: the list of services has filters. */
 const MOST_FAULTS = 12;
 
-function WrongNow({ data: { counts, faults, registry } }: { readonly data: Overview }) {
+function WrongNow({ data: { counts, faults, registry }, isOld }: OverviewProps) {
   const { connected, age_seconds: age, held_expiry: held } = registry;
+  const knownAt = useMemo(() => new Date(Date.now() - age * 1_000).toISOString(), [registry]);
   const count = faults.length + held.length + (connected ? 0 : 1);
   return (
-    <Section title="Wrong now" note={count > 0 ? counted(count, 'fault') : undefined}>
-      {count === 0 && <AllIsWell counts={counts} />}
+    <Section title={isOld ? 'What was wrong' : 'Wrong now'} note={count > 0 ? counted(count, 'fault') : undefined}>
+      {count === 0 && (isOld ? <p class="muted">Nothing was known to be wrong.</p> : <AllIsWell counts={counts} />)}
       {!connected && (
-        <Notice title="The registry is away" since={duration(age)}>
-          Calls go by what was known last; what registers or fails now does not show.
+        <Notice>
+          <p>
+            <span class="strong">The registry has been away</span> <Since at={knownAt} />
+          </p>
+          <p class="muted">Calls go by what was known last; what registers or fails now does not show.</p>
         </Notice>
       )}
       {faults.slice(0, MOST_FAULTS).map((fault) => (
@@ -92,33 +104,29 @@ function WrongNow({ data: { counts, faults, registry } }: { readonly data: Overv
         </p>
       )}
       {held.map(({ service_name: name, since, overdue, total }) => (
-        <Notice key={name} title={`Expiry of ${name} is held`} since={<Ago at={since} suffix="" />}>
-          {overdue} of {total} instances missed their heartbeats at once, so none is removed: look at the network
-          between them and the registry.
+        <Notice key={name}>
+          <p>
+            <span class="strong">
+              Expiry of <a href={toService(name)}>{name}</a> has been held
+            </span>{' '}
+            <Since at={since} />
+          </p>
+          <p class="muted">
+            {overdue} of {total} instances missed their heartbeats at once, so none is removed: look at the network
+            between them and the registry.
+          </p>
         </Notice>
       ))}
     </Section>
   );
 }
 
-interface NoticeProps {
-  readonly title: string;
-  /** How long it has been so. */
-  readonly since: ComponentChildren;
-  readonly children: ComponentChildren;
-}
-
 /** A fault of the registry, not of a service. */
-function Notice({ title, since, children }: NoticeProps) {
+function Notice({ children }: { readonly children: ComponentChildren }) {
   return (
     <div class="fault">
       <StatusIcon status="degraded" />
-      <div class="fault-text">
-        <p>
-          <span class="strong">{title}</span> for {since}
-        </p>
-        <p class="muted">{children}</p>
-      </div>
+      <div class="fault-text">{children}</div>
     </div>
   );
 }
@@ -218,7 +226,7 @@ function RegistryFacts({ registry }: { readonly registry: Overview['registry'] }
             {connected ? 'connected' : 'away'}
           </span>,
         ],
-        ['age of what is known', duration(age)],
+        ...(connected ? [['age of what is known', duration(age)] as const] : []),
         ...(replicas === null ? [] : [['replicas', replicas.toLocaleString()] as const]),
       ]}
     />

@@ -7,6 +7,7 @@ import { CallPlots } from '../parts/call-plots.js';
 import { ExplainSection } from '../parts/explain.js';
 import { FaultRow } from '../parts/fault.js';
 import { InstancesSection } from '../parts/instance-list.js';
+import { SplitSection } from '../parts/split.js';
 import { href, toInstance } from '../router.js';
 
 /** As many as the API shows at once. */
@@ -34,6 +35,7 @@ export function ServiceView({ name }: { readonly name: string }) {
       <Loaded answer={service}>{(loaded) => <InstancesSection service={loaded} onChange={service.refresh} />}</Loaded>
       {data && (
         <>
+          <SplitSection name={name} />
           <CallsSection name={name} />
           <ExplainSection name={name} />
           <CircuitSection name={name} circuits={circuits} />

@@ -16,7 +16,7 @@ const COLUMNS: readonly Column[] = [
   { name: 'tier', title: 'Tier', class: 'cell-tier' },
   { name: 'tags', title: 'Tags', class: 'cell-tags' },
   { name: 'version', title: 'Version', class: 'cell-version' },
-  { name: 'since', title: 'Since', order: 'descending', class: 'cell-since' },
+  { name: 'since', title: 'Last change', order: 'descending', class: 'cell-since' },
 ];
 
 type Order = (a: ServiceNode, b: ServiceNode) => number;

@@ -1,9 +1,10 @@
-import { useMemo } from 'preact/hooks';
+import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { ms, percent, rate, words } from '../format.js';
 import { useTopology } from '../live.js';
 import { type CallEdge, type Fault, type ServiceNode, type Topology } from '../model.js';
 import { Empty, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
-import { layOut, NODE } from '../parts/graph-layout.js';
+import { type GraphLayout, layOut } from '../parts/graph-layout.js';
+import { isNarrow } from '../parts/narrow.js';
 import { route, setQuery, toService } from '../router.js';
 
 /** A larger graph cannot be read, and takes long to lay out: then the page shows what is around one service. */
@@ -26,8 +27,9 @@ function TopologyOf({ topology }: { readonly topology: Topology }) {
   const { fault: chosen, around } = route.value.query;
   const fault = faults.find(({ service_name: name }) => name === chosen);
   const connected = useMemo(() => new Set(edges.flatMap(({ from, to }) => [from, to])), [edges]);
-  const focus =
-    around ?? chosen ?? (connected.size > MOST_NODES ? (faults[0]?.service_name ?? busiest(edges)) : undefined);
+  // A link may name a service that has left.
+  const named = [around, chosen].find((name) => name !== undefined && connected.has(name));
+  const focus = named ?? (connected.size > MOST_NODES ? (faults[0]?.service_name ?? busiest(edges)) : undefined);
   const shown = useMemo(() => (focus === undefined ? connected : neighbours(edges, focus)), [edges, connected, focus]);
   if (edges.length === 0) {
     return (
@@ -55,7 +57,7 @@ function TopologyOf({ topology }: { readonly topology: Topology }) {
         </label>
         {faults.length > 0 && (
           <label class="field">
-            <span>Blast radius of</span>
+            <span>Effects of</span>
             <select
               value={chosen ?? ''}
               onChange={(event) => setQuery({ fault: event.currentTarget.value, around: undefined })}
@@ -76,7 +78,7 @@ function TopologyOf({ topology }: { readonly topology: Topology }) {
         edges={edges.filter(({ from, to }) => shown.has(from) && shown.has(to))}
         faults={fault ? [fault] : faults}
       />
-      <Section title="Edges">
+      <Section title="Which service calls which" note="the last minute">
         <EdgeTable edges={edges.filter(({ from, to }) => shown.has(from) && shown.has(to))} nodes={nodes} />
       </Section>
     </>
@@ -145,13 +147,23 @@ function Graph({ nodes, edges, faults }: GraphProps) {
       layOut(
         nodes.map((node) => node.service_name),
         edges,
+        isNarrow.value,
       ),
-    [shape],
+    [shape, isNarrow.value],
   );
   const faulty = new Set(faults.map(({ service_name: name }) => name));
   const affected = new Set(faults.flatMap(({ breaks }) => breaks));
+  const element = useRef<HTMLDivElement>(null);
+  const worst = faults[0]?.service_name;
+  useLayoutEffect(() => {
+    // A graph that is wider than the page opens at what is wrong.
+    const at = worst === undefined ? undefined : layout.nodes.get(worst);
+    if (at && element.current)
+      element.current.scrollLeft = at.x - element.current.clientWidth + layout.node.width / 2 + 12;
+  }, [layout, worst]);
   return (
     <div
+      ref={element}
       class="graph card"
       tabIndex={0}
       role="region"
@@ -176,7 +188,13 @@ function Graph({ nodes, edges, faults }: GraphProps) {
           const place = layout.nodes.get(node.service_name);
           return (
             place && (
-              <NodeOf key={node.service_name} node={node} place={place} isAffected={affected.has(node.service_name)} />
+              <NodeOf
+                key={node.service_name}
+                node={node}
+                place={place}
+                size={layout.node}
+                isAffected={affected.has(node.service_name)}
+              />
             )
           );
         })}
@@ -230,23 +248,24 @@ const describe = ({
 interface NodeOfProps {
   readonly node: ServiceNode;
   readonly place: Place;
+  readonly size: GraphLayout['node'];
   readonly isAffected: boolean;
 }
 
-function NodeOf({ node, place, isAffected }: NodeOfProps) {
+function NodeOf({ node, place, size, isAffected }: NodeOfProps) {
   const { service_name: name, status, instances, healthy_instances: healthy } = node;
   const note = `${words(status)} · ${healthy}/${instances}`;
   return (
     <a href={toService(name)} aria-description={isAffected ? 'affected by a fault' : undefined}>
-      <g transform={`translate(${place.x - NODE.width / 2} ${place.y - NODE.height / 2})`} class={`node is-${status}`}>
+      <g transform={`translate(${place.x - size.width / 2} ${place.y - size.height / 2})`} class={`node is-${status}`}>
         {isAffected && (
-          <rect class="node-affected" x="-4" y="-4" width={NODE.width + 8} height={NODE.height + 8} rx="11" />
+          <rect class="node-affected" x="-4" y="-4" width={size.width + 8} height={size.height + 8} rx="11" />
         )}
-        <rect class="node-box" width={NODE.width} height={NODE.height} rx="8" />
+        <rect class="node-box" width={size.width} height={size.height} rx="8" />
         <g transform="translate(12 14)">
           <StatusIcon status={status} />
         </g>
-        <foreignObject x="36" y="6" width={NODE.width - 44} height="20">
+        <foreignObject x="36" y="6" width={size.width - 44} height="20">
           <div class="node-name cut" title={name}>
             {name}
           </div>
@@ -263,14 +282,11 @@ function EdgeTable({ edges, nodes }: { readonly edges: readonly CallEdge[]; read
   const statuses = new Map(nodes.map((node) => [node.service_name, node.status]));
   const sorted = [...edges].sort((a, b) => (b.calls_per_second ?? 0) - (a.calls_per_second ?? 0));
   return (
-    <div class="scroll-x" tabIndex={0} role="region" aria-label="Edges, table">
+    <div class="scroll-x" tabIndex={0} role="region" aria-label="Which service calls which, table">
       <table>
         <thead>
           <tr>
-            <th scope="col">Caller</th>
-            <th scope="col">Service</th>
-            <th scope="col">Status</th>
-            <th scope="col">Known by</th>
+            <th scope="col">Caller → service</th>
             <th scope="col" class="is-number">
               Rate
             </th>
@@ -286,24 +302,28 @@ function EdgeTable({ edges, nodes }: { readonly edges: readonly CallEdge[]; read
             <th scope="col" class="is-number">
               p99
             </th>
+            <th scope="col">Status</th>
+            <th scope="col">Known by</th>
           </tr>
         </thead>
         <tbody>
           {sorted.map((edge) => (
             <tr key={`${edge.from} ${edge.to}`}>
-              <th scope="row">{edge.from}</th>
-              <td>
-                <a href={toService(edge.to)}>{edge.to}</a>
-              </td>
-              <td>
-                <StatusBadge status={statuses.get(edge.to) ?? 'unknown'} />
-              </td>
-              <td class="muted">{edge.source === 'both' ? 'calls, declared' : edge.source}</td>
+              <th scope="row" class="edge-names">
+                {edge.from}{' '}
+                <span>
+                  → <a href={toService(edge.to)}>{edge.to}</a>
+                </span>
+              </th>
               <td class="is-number">{rate(edge.calls_per_second)}</td>
               <td class={`is-number ${(edge.error_share ?? 0) > 0 ? 'is-bad' : ''}`}>{percent(edge.error_share)}</td>
               <td class="is-number">{ms(edge.p50_ms)}</td>
               <td class="is-number">{ms(edge.p95_ms)}</td>
               <td class="is-number">{ms(edge.p99_ms)}</td>
+              <td>
+                <StatusBadge status={statuses.get(edge.to) ?? 'unknown'} />
+              </td>
+              <td class="muted">{edge.source === 'both' ? 'calls, declared' : edge.source}</td>
             </tr>
           ))}
         </tbody>
