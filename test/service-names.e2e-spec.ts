@@ -6,27 +6,55 @@ const root = join(import.meta.dirname, '..');
 
 /** What an app of one file writes, in place of which the compiler reads this text. */
 const APP = `
-import { ServiceClient, type ServiceCommunicator, type ServiceDiscovery, type ServiceName } from 'nest-service-discovery';
+import {
+  ServiceCall,
+  ServiceClient,
+  type ServiceCallTo,
+  type ServiceCommunicator,
+  type ServiceDiscovery,
+  type ServiceMethod,
+  type ServiceName,
+} from 'nest-service-discovery';
 
 declare module 'nest-service-discovery' {
   interface ServiceNames {
-    'user-service': true;
-    'order-service': true;
+    'user-service': '/users' | \`/users/\${string}\`;
+    'order-service': \`/orders/\${number}/items\`;
+    'stock-service': true;
   }
 }
 
 declare const communicator: ServiceCommunicator;
 declare const discovery: ServiceDiscovery;
-const request = { path: '/' };
+const request = { path: '/users' } as const;
+const id = 'a';
 
 class User {
   name = '';
 }
 export const user: Promise<User> = communicator.callServiceJson('user-service', request, User);
-export const typed: Promise<User> = communicator.callServiceJson<User>('order-service', request);
+export const typed: Promise<User> = communicator.callServiceJson<User>('order-service', { path: \`/orders/\${7}/items\` });
 export const late = (name: string) => communicator.callService(name as ServiceName, request);
+export const passedOn = (...call: ServiceCallTo) => communicator.callServiceJson<User>(...call);
+export const right = [
+  communicator.callService('user-service', { path: \`/users/\${encodeURIComponent(id)}\` }),
+  communicator.callServiceJson<User>('user-service', { path: \`/users/\${id}\` }),
+  communicator.callServiceJson<User>('stock-service', { path: id }),
+  communicator.parallelServiceCalls([
+    { serviceName: 'user-service', path: \`/users/\${id}\` },
+    { serviceName: 'stock-service', path: id },
+  ]),
+];
 @ServiceClient('user-service')
-export class Right {}
+export class Right {
+  @ServiceCall('GET /users')
+  readonly list!: ServiceMethod<User[]>;
+  @ServiceCall('GET /users/:id/of/:tenant')
+  readonly get!: ServiceMethod<User, { params: { id: string; tenant: number } }>;
+}
+declare const users: Right;
+users.list({ query: { after: '1' } });
+users.get({ params: { id, tenant: 1 }, timeout: '2s' });
 
 // wrong: communicator.callServiceJson('usr-service', request);
 // wrong: communicator.callServiceJson<User>('usr-service', request);
@@ -38,6 +66,27 @@ export class Right {}
 // wrong: discovery.discoverInstances('usr-service');
 // wrong: discovery.waitForServices(['usr-service']);
 // wrong: ServiceClient('usr-service');
+
+// wrong: communicator.callService('user-service', { path: '/user' });
+// wrong: communicator.callService('order-service', { path: \`/orders/\${id}/items\` });
+// wrong: communicator.callServiceJson('order-service', { path: \`/orders/\${id}/items\` });
+// wrong: communicator.callServiceJson<User>('order-service', { path: \`/orders/\${id}/items\` });
+// wrong: communicator.callServiceJson('order-service', { path: \`/orders/\${id}/items\` }, User);
+// wrong: communicator.callServiceJson<User>('user-service', { path: '/orders/7/items' });
+// wrong: communicator.parallelServiceCalls([{ serviceName: 'user-service', path: '/orders/7/items' }]);
+
+export class Wrong {
+  // wrong: @ServiceCall('GET /users/:id')
+  readonly none!: ServiceMethod<User>;
+  // wrong: @ServiceCall('GET /users/:id')
+  readonly other!: ServiceMethod<User, { params: { userId: string } }>;
+  // wrong: @ServiceCall('GET /users/:id')
+  readonly more!: ServiceMethod<User, { params: { id: string; tenant: string } }>;
+  // wrong: @ServiceCall('GET /users')
+  readonly needless!: ServiceMethod<User, { params: { id: string } }>;
+}
+// wrong: users.get({ params: { id } });
+// wrong: users.get({ params: { id, tenant: 1, userId: id } });
 `;
 
 /** The lines that do not compile. */
@@ -59,13 +108,13 @@ function wrongLines(source: string): string[] {
   const lines = source.split('\n');
   return program
     .getSemanticDiagnostics(app)
-    .map(({ start = 0 }) => lines[app.getLineAndCharacterOfPosition(start).line]!);
+    .map(({ start = 0 }) => lines[app.getLineAndCharacterOfPosition(start).line]!.trim());
 }
 
 describe('ServiceNames', () => {
-  it('has the compiler refuse names that an app does not list, and no others', () => {
-    const wrong = [...APP.matchAll(/^\/\/ wrong: (.*)$/gm)].map(([, line]) => line);
-    expect(wrong).toHaveLength(10);
+  it('has the compiler refuse names, paths and path parameters that an app does not list, and no others', () => {
+    const wrong = [...APP.matchAll(/^ *\/\/ wrong: (.*)$/gm)].map(([, line]) => line);
+    expect(wrong).toHaveLength(23);
     expect(wrongLines(APP.replaceAll('// wrong: ', ''))).toEqual(wrong);
   });
 });

@@ -204,8 +204,12 @@ describe('ServiceCommunicator', () => {
     });
 
     it.each([[{ name: 'users' }], [undefined], ['']])('to an invalid service name (%j) is refused', async (service) => {
-      for (const call of ['callService', 'callServiceJson'] as const) {
-        const error = await failure(stage.communicatorWith()[call](service as string, { path: '/' }));
+      const communicator = stage.communicatorWith();
+      for (const call of [
+        communicator.callService(service as string, { path: '/' }),
+        communicator.callServiceJson(service as string, { path: '/' }),
+      ]) {
+        const error = await failure(call);
         expect(error.code).toBe('INVALID_REQUEST');
         expect(error.message).toContain('service: expected');
       }

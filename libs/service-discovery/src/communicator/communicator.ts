@@ -1,5 +1,5 @@
 import { assertOptions, OptionValidator } from '../common/index.js';
-import { type EventSink, type InstanceKey, type ServiceName, type Tier } from '../model/index.js';
+import { type EventSink, type InstanceKey, type ServiceName, type ServicePath, type Tier } from '../model/index.js';
 import { CallEngine, type CallTerms, type CommunicatorDependencies } from './call-engine.js';
 import { type ResponseUse } from './call/call.js';
 import { checkCall } from './check-request.js';
@@ -22,7 +22,13 @@ import {
   resolvePatterns,
 } from './patterns.js';
 import { readJson } from './read-json.js';
-import { asPlainObject, kindOf, type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+import {
+  asPlainObject,
+  kindOf,
+  type ServiceCallRequest,
+  type ServiceCallResponse,
+  type ServiceCallTo,
+} from './request.js';
 import { rejected } from './call/run-call.js';
 import { type CallStageDescription } from './call/stage.js';
 import { type PrintTrace } from './call-trace.js';
@@ -101,7 +107,10 @@ export class ServiceCommunicator {
    * `RATE_LIMITED`, `THROTTLED`, `CONCURRENCY_LIMITED`, `REGISTRY_UNAVAILABLE`, `UNSUPPORTED_PROTOCOL`,
    * `INVALID_REQUEST`; the signal's reason if the caller aborts
    */
-  callService(service: ServiceName, request: ServiceCallRequest): Promise<ServiceCallResponse> {
+  callService<Name extends ServiceName>(
+    service: Name,
+    request: ServiceCallRequest<ServicePath<Name>>,
+  ): Promise<ServiceCallResponse> {
     return this.call(service, request, AS_IT_IS);
   }
 
@@ -110,15 +119,23 @@ export class ServiceCommunicator {
    * @throws what `callService` throws; `ResponseStatusError`, including the body, for a status of 400 or above;
    * `RESPONSE_BODY` if the body is not JSON
    */
-  callServiceJson<T = unknown>(service: ServiceName, request: ServiceCallRequest): Promise<T>;
+  callServiceJson<T = unknown>(...call: ServiceCallTo): Promise<T>;
   /**
    * The same, and validates the answer.
    * @param schema a class with decorators of class-validator, of which the result is an instance; or a Standard Schema, as
    * zod and valibot make them, whose output is the result
    * @throws also ResponseInvalidError `RESPONSE_INVALID`, which is not retried and counts for no circuit breaker
    */
-  callServiceJson<T extends object>(service: ServiceName, request: ServiceCallRequest, schema: DtoClass<T>): Promise<T>;
-  callServiceJson<T>(service: ServiceName, request: ServiceCallRequest, schema: StandardSchema<T>): Promise<T>;
+  callServiceJson<T extends object, Name extends ServiceName = ServiceName>(
+    service: Name,
+    request: ServiceCallRequest<ServicePath<Name>>,
+    schema: DtoClass<T>,
+  ): Promise<T>;
+  callServiceJson<T, Name extends ServiceName = ServiceName>(
+    service: Name,
+    request: ServiceCallRequest<ServicePath<Name>>,
+    schema: StandardSchema<T>,
+  ): Promise<T>;
   callServiceJson(service: ServiceName, request: ServiceCallRequest, schema?: AnswerSchema): Promise<unknown> {
     if (schema !== undefined) return this.callAndValidate(service, request, schema);
     return this.call(service, request, AS_JSON);

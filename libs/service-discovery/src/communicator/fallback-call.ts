@@ -5,14 +5,20 @@ import {
   ResponseStatusError,
   ServiceDiscoveryError,
 } from '../common/index.js';
-import { assertServiceName, type EventSink, type ServiceName, type StatusRange } from '../model/index.js';
+import {
+  assertServiceName,
+  type EventSink,
+  type ServiceName,
+  type ServicePath,
+  type StatusRange,
+} from '../model/index.js';
 import { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList, reasonOf } from '../resilience/index.js';
 import { type RequestHeaders } from '../transport/index.js';
 import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
 import { type ServiceCallRequest } from './request.js';
 
 /** A call with a fallback: another service, a function, or the function after the service. */
-export interface FallbackRequest<T = unknown> extends ServiceCallRequest {
+export interface FallbackRequest<T = unknown> extends ServiceCallRequest<ServicePath> {
   primaryService: ServiceName;
   fallbackService?: ServiceName;
   /**
@@ -24,7 +30,7 @@ export interface FallbackRequest<T = unknown> extends ServiceCallRequest {
    * Overrides for the fallback: path, headers, body. Headers with credentials belong to the primary service and are
    * left out unless given here.
    */
-  fallbackRequest?: Partial<ServiceCallRequest>;
+  fallbackRequest?: Partial<ServiceCallRequest<ServicePath>>;
   /**
    * What triggers the fallback: responses of the primary with one of these statuses (from 400 to 599, or `[from, to]`
    * ranges), or a predicate on the error. A response is passed as a `ResponseStatusError`, with its status, headers and

@@ -35,7 +35,7 @@ export {
   type Patterns,
   resolvePatterns,
 } from './patterns.js';
-export { type ServiceCallRequest, type ServiceCallResponse } from './request.js';
+export { type ServiceCallRequest, type ServiceCallResponse, type ServiceCallTo } from './request.js';
 export { type CallStageDescription, type CallStageName } from './call/stage.js';
 export { Balancers, type FedBalancer } from './channel/balancers.js';
 export { CIRCUIT_COMMANDS, type CircuitBreakerView, type CircuitCommand } from './channel/breakers.js';

@@ -1,13 +1,13 @@
 import { types } from 'node:util';
 import { joinSignals, type JoinedSignal, messageOf, OptionValidator, throwIfAborted } from '../common/index.js';
-import { assertServiceName, type ServiceName } from '../model/index.js';
+import { assertServiceName, type ServiceName, type ServicePath } from '../model/index.js';
 import { checkRequest, REQUEST_NAMES, requestIn } from './check-request.js';
 import { kindOf, reject, type ServiceCallRequest } from './request.js';
 
 /** One of several calls. */
-export interface ParallelCall extends ServiceCallRequest {
-  serviceName: ServiceName;
-}
+export type ParallelCall = {
+  [Name in ServiceName]: ServiceCallRequest<ServicePath<Name>> & { serviceName: Name };
+}[ServiceName];
 
 /** Bounds of calls that run in parallel. */
 export interface ParallelOptions {

@@ -7,7 +7,7 @@ import {
   messageOf,
   namesInConnection,
 } from '../common/index.js';
-import { type ServiceInstance } from '../model/index.js';
+import { type ServiceInstance, type ServiceName, type ServicePath } from '../model/index.js';
 import { isIdempotentMethod } from '../resilience/index.js';
 import {
   headerFault,
@@ -21,11 +21,11 @@ import {
 } from '../transport/index.js';
 
 /** A request to a service. Undefined fields count as absent. */
-export interface ServiceCallRequest {
+export interface ServiceCallRequest<Path extends string = string> {
   /** Upper or lower case. Only idempotent methods are retried, unless there is an `idempotencyKey`. @default 'GET' */
   method?: HttpMethod | Lowercase<HttpMethod> | undefined;
   /** Starts with a slash; appended to the instance's base path. */
-  path: string;
+  path: Path;
   /** Appended to a query in `path`; null and undefined values are left out. */
   query?: Query | undefined;
   /** By name; undefined values are left out. */
@@ -56,6 +56,11 @@ export interface ServiceCallRequest {
   /** The path with its parameters as names, such as `/users/:id`, which names the spans of traces. It is not sent. */
   template?: string | undefined;
 }
+
+/** The name of a service, and a request to a path of it. */
+export type ServiceCallTo = {
+  [Name in ServiceName]: [service: Name, request: ServiceCallRequest<ServicePath<Name>>];
+}[ServiceName];
 
 /** A response and the instance that sent it. */
 export interface ServiceCallResponse extends ServiceResponse {

@@ -22,6 +22,6 @@ export * from './process-report.js';
 export * from './protocol.js';
 export * from './registration.js';
 export * from './rollout.js';
-export { type ServiceName, type ServiceNames } from './service-names.js';
+export { type ServiceName, type ServiceNames, type ServicePath } from './service-names.js';
 export * from './snapshot.js';
 export * from './split.js';

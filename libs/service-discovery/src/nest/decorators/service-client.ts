@@ -23,8 +23,8 @@ export interface ServiceCallArgs extends Omit<ServiceCallRequest, 'method' | 'pa
  * @typeParam Args what the caller must give, on top of what it may give: `{ params: { id: string }; json: NewUser }`
  */
 export type ServiceMethod<Result, Args extends ServiceCallArgs = ServiceCallArgs> = object extends Args
-  ? (args?: Args & ServiceCallArgs) => Promise<Result>
-  : (args: Args & ServiceCallArgs) => Promise<Result>;
+  ? (args?: Args & Omit<ServiceCallArgs, keyof Args>) => Promise<Result>
+  : (args: Args & Omit<ServiceCallArgs, keyof Args>) => Promise<Result>;
 
 /** How the calls of a client are made. */
 export interface ServiceClientOptions extends CommunicatorOptions, Pick<ServiceCallRequest, 'criteria'> {}
@@ -40,16 +40,19 @@ interface CallDefinition {
   readonly options: CommunicatorOptions | undefined;
 }
 
-/** `unknown` where the property asks for each of the route's parameters, else a type that names the missing ones. */
-type RouteCheck<Property, Route extends string> = [PathParamOf<Route>] extends [never]
-  ? unknown
-  : Property extends (args: infer Args) => Promise<unknown>
-    ? Args extends { params: infer Params }
-      ? PathParamOf<Route> extends keyof Params
-        ? unknown
-        : { missingPathParam: Exclude<PathParamOf<Route>, keyof Params> }
-      : { missingPathParam: PathParamOf<Route> }
-    : { expected: 'a property of the type ServiceMethod' };
+/** The names of the parameters that a property of the type `ServiceMethod` asks for. */
+type PathParamAsked<Property> = Property extends (args: infer Args) => unknown
+  ? Args extends { params: infer Params }
+    ? keyof Params
+    : never
+  : never;
+
+/** `unknown` where a property asks for exactly the parameters of its route, else a type that names those that differ. */
+type RouteCheck<Property, Route extends string> = [PathParamOf<Route>] extends [PathParamAsked<Property>]
+  ? [PathParamAsked<Property>] extends [PathParamOf<Route>]
+    ? unknown
+    : { unknownPathParam: Exclude<PathParamAsked<Property>, PathParamOf<Route>> }
+  : { missingPathParam: Exclude<PathParamOf<Route>, PathParamAsked<Property>> };
 
 const CLIENT = Symbol('nest-service-discovery:client');
 const CALLS = Symbol('nest-service-discovery:calls');
@@ -88,7 +91,7 @@ export function ServiceClient(service: ServiceName, options: ServiceClientOption
 }
 
 /**
- * Declares one call of a `@ServiceClient()`. The compiler checks that the property asks for the route's parameters.
+ * Declares one call of a `@ServiceClient()`. The compiler checks that the property asks for the route's parameters, and no others.
  * @param route such as `GET /users/:id`
  * @param options over those of the client
  * @throws InvalidConfigurationError when the class is defined with something that is no route
