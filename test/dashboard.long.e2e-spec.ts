@@ -1,9 +1,11 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { copyFile, readFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { createInterface } from 'node:readline';
 import { pathToFileURL } from 'node:url';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Browser, type Locator, type Page } from 'playwright-core';
@@ -308,6 +310,52 @@ describe('the dashboard of the shop', () => {
     while (!(await isKnown())) await page.waitForTimeout(50);
     await badge.and(page.locator('.is-unhealthy')).waitFor({ timeout: SEEN_MS });
   });
+
+  it('answers what is down, since when, what it affects, where calls go, and why an instance gets none', async () => {
+    const { instanceId } = users[0]!;
+    await open(gateway.url);
+    const fault = page.locator('.fault', { hasText: 'user-service' });
+    await fault.getByText(/has been degraded since \d\d:\d\d:\d\d \(\d+\ss\)/).waitFor();
+    await fault.getByText('1 of 3 instances of user-service cannot be called').waitFor();
+    await fault.getByText('Affects').waitFor();
+    await fault.getByRole('link', { name: 'gateway' }).waitFor();
+
+    await fault.getByRole('link', { name: 'Show in topology' }).click();
+    await page.getByRole('link', { name: /^gateway/, description: 'affected by a fault' }).waitFor();
+
+    await show('#/services');
+    const rows = page.locator('.services .virtual > .row');
+    await rows.nth(1).waitFor();
+    await page.getByLabel('Status').selectOption('failing only');
+    await rows.nth(1).waitFor({ state: 'detached' });
+    await page.waitForFunction('location.hash === "#/services?status=failing"');
+    await rows.getByRole('link', { name: 'user-service' }).click();
+
+    const asked = page.getByRole('region', { name: 'Where a request would go' });
+    await asked.getByText('One of 2 instances').waitFor();
+    await asked.getByRole('row', { name: instanceId }).getByText('no: unhealthy').waitFor();
+
+    await page.getByRole('link', { name: instanceId }).first().click();
+    const reasons = page.getByRole('region', { name: 'Why it has this status' });
+    await reasons.getByText(/^Health checks: unhealthy since/).waitFor();
+    await page.getByText('A call now does not go to it: unhealthy').waitFor();
+    await page.getByRole('img', { name: /^healthy before, then unhealthy for/ }).waitFor();
+    expect(faults).toEqual([]);
+  });
+});
+
+it('npm start prints the address of the dashboard first', async () => {
+  const env = { ...process.env, REGISTRY_PORT: '0', PORT: '0' };
+  const shop = spawn(process.execPath, [join(built.consumer, 'shop/main.js')], { env });
+  const ended = once(shop, 'exit');
+  try {
+    const [line] = (await once(createInterface(shop.stdout), 'line')) as [string];
+    await open(/^Dashboard: (\S+)\/service-discovery\/ui$/.exec(line)![1]!);
+    await page.getByRole('heading', { level: 1, name: 'Overview' }).waitFor();
+  } finally {
+    shop.kill();
+    await ended;
+  }
 });
 
 describe('the dashboard of a reader', () => {
