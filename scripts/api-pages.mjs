@@ -31,7 +31,7 @@ function overview(reports) {
 
 function pageOf({ entry, own, others, inner }) {
   return [
-    `---\noutline: false\n---\n\n# API of ${specifierOf(entry)}`,
+    `---\noutline: false\nprev: false\nnext: false\n---\n\n# API of ${specifierOf(entry)}`,
     ...others.map(
       ({ from, names }) =>
         `As \`${specifierOf(from)}\` exports them: ${names.map((name) => linkTo(from, name)).join(', ')}.`,

@@ -21,8 +21,8 @@ const TYPES: Record<string, string> = {
   '.css': 'text/css',
   '.svg': 'image/svg+xml',
 };
-/** One of each kind, as axe takes half a second for a page: text, pictures, tables, what is generated. */
-const ASKED_OF_AXE = /^(index|concepts|redis|reference\/api\/testing)\.html$/;
+/** One of each kind, as axe takes half a second for a page: text, pictures, diffs, tables, what is generated. */
+const ASKED_OF_AXE = /^(index|concepts|from-http-service|redis|reference\/api\/testing)\.html$/;
 
 interface Seen {
   readonly faults: string[];

@@ -71,6 +71,7 @@ export default defineConfig({
         ['Events', '/reference/events'],
         ['Metrics', '/reference/metrics'],
         ['Command line', '/command-line'],
+        ['Compatibility', '/compatibility'],
       ),
       group(
         'Operations',
