@@ -4,6 +4,8 @@
  * process behind.
  */
 import { ProcessGroup } from '../support/processes.js';
+import { badVersion } from './acts/bad-version.js';
+import { besideKong } from './acts/beside-kong.js';
 import { calls } from './acts/calls.js';
 import { circuit } from './acts/circuit.js';
 import { crash } from './acts/crash.js';
@@ -25,6 +27,8 @@ const ACTS: readonly (readonly [title: string, act: (stage: Stage) => Promise<vo
   ['Calls through the gateway, spread over the instances', calls],
   ['Parallel calls', parallel],
   ['Fallback: a service is gone, another one answers', fallback],
+  ['Beside Kong: the calls move away from it under load, and back', besideKong],
+  ['A rollout of a bad version moves back by itself', badVersion],
   ['A rolling restart: each instance of two services in turn, under load', restart],
   ['A stall: SIGSTOP, and no caller waits for it', standstill],
   ['A crash: SIGKILL under load', crash],

@@ -1,4 +1,4 @@
-import { type CommunicatorOptions } from 'nest-service-discovery/core';
+import { type CommunicatorOptions, RegistryClient } from 'nest-service-discovery/core';
 import { type ProcessGroup, type ServiceProcess } from '../../support/processes.js';
 import { type ShopProcess } from '../../shop/fleet.js';
 import { Caller } from './caller.js';
@@ -79,6 +79,11 @@ export class Stage {
   /** Shows the token of the registry. */
   get authorization(): Readonly<Record<string, string>> {
     return { authorization: `Bearer ${this.group.token}` };
+  }
+
+  /** Asks and operates a process, by its API. */
+  clientOf(name: string): RegistryClient {
+    return new RegistryClient({ url: this.process(name).url, token: this.group.token });
   }
 
   /** A URL of the registry's API. */

@@ -20,11 +20,13 @@ interface ChaosState {
   failing: boolean;
   /** Every call takes at least this many milliseconds. */
   delayMs: number;
+  /** How many calls were answered with 503. */
+  failed: number;
 }
 
 @Injectable()
 class Chaos {
-  readonly state: ChaosState = { failing: false, delayMs: 0 };
+  readonly state: ChaosState = { failing: false, delayMs: 0, failed: 0 };
 }
 
 /** DEMO ONLY, do not copy: makes an instance fail or slow down on demand. */
@@ -39,7 +41,7 @@ class ChaosController {
 
   @Post()
   @HttpCode(200)
-  set(@Body() { failing, delayMs }: Partial<ChaosState>): ChaosState {
+  set(@Body() { failing, delayMs }: Partial<Omit<ChaosState, 'failed'>>): ChaosState {
     if (failing !== undefined) this.chaos.state.failing = failing;
     if (delayMs !== undefined) this.chaos.state.delayMs = delayMs;
     return this.chaos.state;
@@ -54,8 +56,9 @@ export class ChaosInterceptor implements NestInterceptor {
   async intercept(_context: unknown, next: CallHandler): Promise<Observable<unknown>> {
     const { failing, delayMs } = this.chaos.state;
     if (delayMs > 0) await delay(delayMs);
-    if (failing) throw new ServiceUnavailableException(`${INSTANCE} was told to fail`);
-    return next.handle();
+    if (!failing) return next.handle();
+    this.chaos.state.failed++;
+    throw new ServiceUnavailableException(`${INSTANCE} was told to fail`);
   }
 }
 

@@ -6,7 +6,7 @@ import { UserController } from './user.controller.js';
 
 @DiscoverableService({
   name: 'user-service',
-  version: '1.2.0',
+  version: process.env.INSTANCE_VERSION ?? '1.2.0',
   tags: ['api', 'user'],
   metadata: { instance: INSTANCE },
 })
