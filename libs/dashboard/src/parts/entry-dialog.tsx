@@ -1,6 +1,6 @@
 import { type ComponentChildren } from 'preact';
 import { useLayoutEffect, useRef } from 'preact/hooks';
-import { fullTime, ms, words } from '../format.js';
+import { fullTime, ms } from '../format.js';
 import { type JournalEntry } from '../model.js';
 import { Facts } from './basics.js';
 import { JournalText } from './journal-lines.js';
@@ -26,7 +26,9 @@ export function EntryDialog({ entry }: EntryDialogProps) {
       {entry ? (
         <Facts facts={factsOf(entry)} />
       ) : (
-        <p>The journal keeps the last events, bounded by the options of journal.</p>
+        <p>
+          The journal keeps the last events; the option <code>journal</code> says how many.
+        </p>
       )}
       <div class="dialog-buttons">
         <button type="button" class="button" autofocus onClick={() => dialog.current?.close()}>
@@ -56,7 +58,7 @@ function factsOf({
     ['severity', severity],
   ];
   if (by !== null) facts.push(['by', by]);
-  if (reason !== null) facts.push(['reason', words(reason)]);
+  if (reason !== null) facts.push(['reason', reason]);
   if (process !== null) facts.push(['reported by', caller === null ? process : `${caller} (${process})`]);
   for (const [name, value] of Object.entries(data)) {
     if (SHOWN.has(name)) continue;
