@@ -789,6 +789,7 @@ describe('wrong options', () => {
         /^ {2}- serviceTtl: expected a duration from 1s to 1d, .*, but got 500$/,
       ) as unknown as string,
       expect.stringMatching(/^ {2}- timeout: expected .*, but got 0$/) as unknown as string,
+      '  See nest-service-discovery/docs/reference/errors.md#INVALID_CONFIGURATION',
     ]);
   });
 });

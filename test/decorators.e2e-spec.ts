@@ -277,10 +277,10 @@ describe('@DiscoverableService', () => {
     [{ nme: 'x' }, /Wrong\.nme: expected no option of this name \(did you mean "name"\?\)/],
     [{ name: 'a', colour: 1 }, /Wrong\.colour: expected .*: known are name, host, port, /],
     [{ name: 'a', serviceName: 'b' }, /Wrong\.serviceName: expected .*the name of the service is "name"/],
-    [undefined, /Wrong: expected an object: @DiscoverableService\(\{ name: 'user-service' \}\), but got nothing$/],
+    [undefined, /Wrong: expected an object: @DiscoverableService\(\{ name: 'user-service' \}\), but got nothing\n/],
     [
       'orders',
-      /^Invalid.*\n.*Wrong: expected an object: @DiscoverableService\(\{ name: 'orders' \}\), but got "orders"$/,
+      /^Invalid.*\n.*Wrong: expected an object: @DiscoverableService\(\{ name: 'orders' \}\), but got "orders"\n/,
     ],
   ])('suggests the option names for %j', (options, message) => {
     const declare = (): unknown => DiscoverableService(options as DiscoverableServiceOptions)(class Wrong {});

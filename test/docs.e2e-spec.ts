@@ -34,7 +34,7 @@ import {
 } from '../libs/service-discovery/src/nest/options/known-options.js';
 import { variableFor } from '../libs/service-discovery/src/nest/options/environment.js';
 import { API_LIMIT_OPTIONS } from '../libs/service-discovery/src/nest/rest/limits/limit-options.js';
-import { toErrorBody } from '../libs/service-discovery/src/nest/rest/rest-error.js';
+import { type RestErrorCode, toErrorBody } from '../libs/service-discovery/src/nest/rest/rest-error.js';
 import { ServiceDiscoveryError } from '../libs/service-discovery/src/common/index.js';
 
 const root = join(import.meta.dirname, '..');
@@ -115,6 +115,22 @@ describe('docs/reference/errors.md', () => {
       expect({ code, file }).toEqual({ code, file: 'nest-service-discovery/docs/reference/errors.md' });
       expect(text).toContain(`| \`${code}\` <a id="${anchor}"></a> |`);
     }
+  });
+
+  it('has the anchor that each error of the REST API names as its page', async () => {
+    const only: Record<Exclude<RestErrorCode, core.ErrorCode>, true> = {
+      UNAUTHORIZED: true,
+      FORBIDDEN: true,
+      ACCESS_DENIED: true,
+      KEYS_UNAVAILABLE: true,
+      NOT_FOUND: true,
+      PAYLOAD_TOO_LARGE: true,
+      LIMIT_REACHED: true,
+      TOO_MANY_STREAMS: true,
+      INTERNAL_ERROR: true,
+    };
+    const [, table] = (await page('reference/errors.md')).split('## Answers of the REST API');
+    for (const code of Object.keys(only)) expect(table).toContain(`| \`${code}\` <a id="${code}"></a> |`);
   });
 
   it('has the status that users of an app receive, for each code', async () => {

@@ -343,7 +343,8 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       expect(answer.body).toEqual({
         error: {
           code: 'SERVICE_NOT_FOUND',
-          message: 'No service named "no-such-service" is registered',
+          message: 'No service named "no-such-service" is registered. Check the name, or start the service',
+          page: 'nest-service-discovery/docs/reference/errors.md#SERVICE_NOT_FOUND',
           problems: [],
           service: 'no-such-service',
         },

@@ -83,7 +83,7 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
       const { status, body } = await ask(method, path, json);
       expect([method, path, status, body.error.code]).toEqual([method, path, 403, 'FORBIDDEN']);
       expect(body).toEqual({
-        error: { code: 'FORBIDDEN', message: expect.any(String), problems: [] },
+        error: { code: 'FORBIDDEN', message: expect.any(String), page: expect.any(String), problems: [] },
         status_code: 403,
       });
     }
@@ -204,7 +204,12 @@ describe.each(PLATFORMS)('access to the REST API on %s', (platform) => {
           expect([method, path, answer.status]).toEqual([method, path, 401]);
           expect(answer.headers['www-authenticate']).toBe('Bearer realm="service-discovery"');
           expect(answer.body).toEqual({
-            error: { code: 'UNAUTHORIZED', message: expect.stringContaining('Authorization: Bearer'), problems: [] },
+            error: {
+              code: 'UNAUTHORIZED',
+              message: expect.stringContaining('Authorization: Bearer'),
+              page: expect.stringMatching(/errors\.md#UNAUTHORIZED$/),
+              problems: [],
+            },
             status_code: 401,
           });
         }

@@ -146,7 +146,12 @@ describe.each(PLATFORMS)('invalid input to the REST API on %s', (platform) => {
       'ttl',
     ]);
     expect(answer.body).toEqual({
-      error: { code: 'INVALID_INSTANCE', message: expect.any(String), problems: expect.any(Array) },
+      error: {
+        code: 'INVALID_INSTANCE',
+        message: expect.any(String),
+        page: expect.any(String),
+        problems: expect.any(Array),
+      },
       status_code: 400,
     });
     expect(answer.body.error.problems).toContainEqual({

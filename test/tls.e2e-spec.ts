@@ -158,7 +158,9 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     await register(app, expired, { serviceName: 'expired' });
     await register(app, unknown, { serviceName: 'unknown' });
     await register(app, another, { serviceName: 'another' });
-    expect((await failureOf(call('expired'))).message).toMatch(/could not be sent: the certificate has expired$/);
+    expect((await failureOf(call('expired'))).message).toMatch(
+      /could not be sent: the certificate has expired\. Renew the certificate/,
+    );
     expect((await failureOf(call('unknown'))).message).toMatch(/authority that is not trusted \(tls\.ca names/);
     expect((await failureOf(call('another'))).message).toMatch(/for another name \(tls\.servername says/);
     expect(seen).toEqual([]);

@@ -115,8 +115,9 @@ describe('a registration over http under the name of a service that is called ov
     await register(app, 'payments', attacker.port);
     await expect(post(app, url)).rejects.toMatchObject({
       code: 'NO_AVAILABLE_INSTANCE',
-      message:
+      message: expect.stringContaining(
         'No instance of "payments" can take a call: none is registered with https, which was asked for: register it so, or ask for http',
+      ),
     });
     await register(app, 'payments', (server.address() as AddressInfo).port, 'https');
     for (let call = 0; call < 6; call++) expect(await post(app, url)).toBe('charged');

@@ -19,12 +19,12 @@ import { BUILD_TIMEOUT_MS, type BuiltPackage, buildPackage } from '../support/bu
 
 const Public = () => SetMetadata('isPublic', true);
 
-/** The problems as listed by the error, one per line. */
+/** The problems as listed by the error, one per line, between what it is and where it is explained. */
 function linesOf(check: () => unknown): string[] {
   try {
     check();
   } catch (error) {
-    if (error instanceof InvalidConfigurationError) return error.message.split('\n').slice(1);
+    if (error instanceof InvalidConfigurationError) return error.message.split('\n').slice(1, -1);
     throw error;
   }
   return [];

@@ -102,11 +102,11 @@ describe('apps that are a registry each', () => {
         gateway.get(ServiceCommunicator).callServiceJson('user-service', { path: '/' }),
       ).rejects.toMatchObject({
         code: 'SERVICE_NOT_FOUND',
-        message: `No service named "user-service" is registered: known are gateway. ${WAY_OUT}`,
+        message: expect.stringContaining(`"user-service" is registered: known are gateway. ${WAY_OUT}. See `),
       });
       await expect(gateway.get(ServiceDiscovery).waitForService('user-service', { timeout: 0 })).rejects.toMatchObject({
         code: 'SERVICE_NOT_READY',
-        message: `"user-service" was not there within 0 ms: no instance of it is registered. ${WAY_OUT}`,
+        message: expect.stringContaining(`within 0 ms: no instance of it is registered. ${WAY_OUT}. See `),
       });
     });
   });
@@ -117,7 +117,7 @@ describe('apps that are a registry each', () => {
       await apps.listen(appOf('user-service', { registryUrl: urlOf(registry) }));
       await registered(registry, 'user-service');
       await expect(registry.get(ServiceCommunicator).callServiceJson('billing', { path: '/' })).rejects.toMatchObject({
-        message: expect.stringMatching(/^No service named "billing" is registered: known are [\w-]+, [\w-]+$/),
+        message: expect.stringMatching(/^No service named "billing" is registered: known are [\w-]+, [\w-]+\. Check /),
       });
     });
   });
@@ -185,7 +185,7 @@ describe('calls at startup', () => {
       await registered(app, 'user-service');
       await expect(communicator.callServiceJson('user-servce', { path: '/users/1' })).rejects.toMatchObject({
         code: 'SERVICE_NOT_FOUND',
-        message: 'No service named "user-servce" is registered (did you mean "user-service"?)',
+        message: expect.stringContaining('"user-servce" is registered (did you mean "user-service"?)'),
       });
     });
   });

@@ -1,6 +1,12 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
 import { RegistryClient, type RolloutRequest } from '../client/index.js';
-import { describeProblem, type Duration, InvalidConfigurationError, ServiceDiscoveryError } from '../common/index.js';
+import {
+  describeProblem,
+  type Duration,
+  InvalidConfigurationError,
+  messageOf,
+  ServiceDiscoveryError,
+} from '../common/index.js';
 import { CommandError, UsageError } from './command-error.js';
 import { complete, completionScript, SHELLS } from './completion.js';
 import { diagnose } from './doctor/index.js';
@@ -354,14 +360,17 @@ function sourceOf(command: Command, name: string): string {
 /** The error of an answer, with what to type next. */
 function withWayOut(error: unknown, { url }: RegistryClient): unknown {
   if (!(error instanceof ServiceDiscoveryError)) return error;
-  const { code, message, service = '' } = error;
-  const lists = (command: string): string => `${message} at ${url}\n"${COMMAND} ${command}" lists those that are.`;
+  const { code, service = '', page } = error;
+  const message = messageOf(error);
   if (code === 'INVALID_REQUEST') return new UsageError(message);
-  if (code === 'SERVICE_NOT_FOUND') return new CommandError(lists('services'));
-  if (code === 'INSTANCE_NOT_FOUND') return new CommandError(lists(`instances ${service}`));
+  const next = (text: string): CommandError => new CommandError(`${message}.\n${text}\nSee ${page}`);
+  const lists = (command: string): CommandError =>
+    next(`"${COMMAND} ${command}" lists those that are registered at ${url}.`);
+  if (code === 'SERVICE_NOT_FOUND') return lists('services');
+  if (code === 'INSTANCE_NOT_FOUND') return lists(`instances ${service}`);
   if (code !== 'REGISTRY_UNAVAILABLE') return error;
-  return new CommandError(
-    `${message}\n--url or SERVICE_DISCOVERY_REGISTRY_URL says which registry to ask, --token or SERVICE_DISCOVERY_TOKEN lets you in. ` +
+  return next(
+    `--url or SERVICE_DISCOVERY_REGISTRY_URL says which registry to ask, --token or SERVICE_DISCOVERY_TOKEN lets you in. ` +
       `"${COMMAND} registry" runs one.`,
   );
 }

@@ -17,7 +17,6 @@ import {
   type RemoteRegistryStoreOptions,
   resolveRemoteRegistryStoreOptions,
   streamText,
-  toRegistryError,
 } from '../store/index.js';
 import { type JournalView } from './insight-answers.js';
 import {
@@ -70,6 +69,8 @@ interface Note {
   readonly by?: string;
 }
 
+const WAY_IN = "Give the client the registry's shared token as `token`, or what its guard asks for as `headers`";
+
 /** The most that a page holds. */
 const PAGE = 1_000;
 
@@ -87,7 +88,7 @@ export class RegistryClient {
   /** @throws InvalidConfigurationError */
   constructor(options: RemoteRegistryStoreOptions, { clock = systemClock }: { readonly clock?: Clock } = {}) {
     this.clock = clock;
-    this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), clock);
+    this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), clock, { wayIn: WAY_IN });
   }
 
   /** The URL of the API, such as `http://registry:3000/service-discovery`. */
@@ -244,7 +245,7 @@ export class RegistryClient {
   ): Promise<RegistryAnswer> {
     const answer = await this.http.send(method, path, body);
     if (answer.status < 300) return answer;
-    throw errorOf(answer.body) ?? toRegistryError(this.url, answer);
+    throw errorOf(answer.body) ?? this.http.toError(answer);
   }
 }
 

@@ -69,7 +69,7 @@ describe('ServiceDiscoveryError', () => {
   it('carries its details', () => {
     const cause = new Error('refused');
     const details = { service: 'users', instanceId: 'a', attempts: 3, retryAfterMs: 500, cause };
-    expect(new ServiceDiscoveryError('CIRCUIT_OPEN', 'open', details)).toMatchObject({ ...details, message: 'open' });
+    expect(new ServiceDiscoveryError('CIRCUIT_OPEN', 'open', details)).toMatchObject(details);
     expect('cause' in new ServiceDiscoveryError('CIRCUIT_OPEN', 'open')).toBe(false);
   });
 });
@@ -89,7 +89,8 @@ describe('a problem', () => {
     expect(new InvalidConfigurationError(problems).message).toBe(
       'Invalid configuration:\n' +
         '  - port: expected a whole number from 1 to 65535, but got "80a"\n' +
-        '  - host: expected a host name, but got nothing',
+        '  - host: expected a host name, but got nothing\n' +
+        '  See nest-service-discovery/docs/reference/errors.md#INVALID_CONFIGURATION',
     );
     expect(new InvalidInstanceError(problems)).toMatchObject({ code: 'INVALID_INSTANCE', problems });
   });
@@ -154,14 +155,22 @@ describe('messageOf', () => {
     expect(printed).not.toMatch(/s3cret|ada@|undefined/);
   });
 
-  it('is printed with the address of its page once, also where it has a cause', () => {
-    const cause = new common.CircuitOpenError('open');
-    const error = new common.ServiceDiscoveryError('FALLBACK_FAILED', 'both failed', { cause });
-    expect(error.page).toBe('nest-service-discovery/docs/reference/errors.md#FALLBACK_FAILED');
-    expect(inspect(error)).toMatch(
-      /open[^]*\n {2}See nest-service-discovery\/docs\/reference\/errors\.md#FALLBACK_FAILED$/,
-    );
-    expect(inspect({ error }).match(/See /g)).toHaveLength(1);
+  it('leaves out the address of a page, where the text becomes a part of another one', () => {
+    const problems = [{ path: 'port', value: 0, expected: 'a port' }];
+    const configuration = new InvalidConfigurationError(problems);
+    expect(messageOf(configuration)).toBe('Invalid configuration:\n  - port: expected a port, but got 0');
+    const message = `It failed: ${messageOf(new common.CircuitOpenError('The circuit is open'))}`;
+    const error = new ServiceDiscoveryError('ABORTED', message, { hint: 'perhaps' });
+    expect(error.message).toBe(`It failed: The circuit is open (perhaps). See ${error.page}`);
+    expect(messageOf(error)).toBe('It failed: The circuit is open (perhaps)');
+  });
+
+  it('is in the stack with the address of its page, as loggers print it', () => {
+    const error = new ServiceDiscoveryError('CIRCUIT_OPEN', 'The circuit is open');
+    expect(error.page).toBe('nest-service-discovery/docs/reference/errors.md#CIRCUIT_OPEN');
+    for (const printed of [error.stack, inspect(error)]) {
+      expect(printed).toMatch(/Error: The circuit is open\. See \S+#CIRCUIT_OPEN\n {4}at /);
+    }
   });
 
   it('includes its message in JSON, without stack and cause', () => {
@@ -171,7 +180,7 @@ describe('messageOf', () => {
       error: {
         name: 'TransportError',
         code: 'TRANSPORT_FAILURE',
-        message: 'No connection',
+        message: error.message,
         service: 'users',
         attempts: 3,
         neverSent: true,
@@ -182,9 +191,7 @@ describe('messageOf', () => {
   it('of a configuration is printed as one list, and has its problems in JSON', () => {
     const problems = [{ path: 'timeout', value: 'soon', expected: 'a duration' }];
     const error = new InvalidConfigurationError(problems);
-    expect(inspect(error)).toBe(
-      `${error.stack}\n  See nest-service-discovery/docs/reference/errors.md#INVALID_CONFIGURATION`,
-    );
+    expect(inspect(error)).toBe(error.stack);
     expect(JSON.parse(JSON.stringify(error))).toMatchObject({ message: error.message, problems });
   });
 });

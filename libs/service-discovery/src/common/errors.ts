@@ -1,4 +1,4 @@
-import { inspect, type InspectOptions } from 'node:util';
+import { inspect } from 'node:util';
 import { durationText } from './texts.js';
 import { elementsOf, isRecord } from './values.js';
 
@@ -95,7 +95,10 @@ export interface ErrorDetails {
   hint?: string;
 }
 
-/** Base class of all errors that the library throws deliberately. */
+/**
+ * Base class of all errors that the library throws deliberately. A message says what happened, to which service and why, then what
+ * to do, and ends with the address of its page.
+ */
 export class ServiceDiscoveryError extends Error {
   readonly code: ErrorCode;
   // Declared, not defined: unknown details must not appear when the error is printed.
@@ -106,7 +109,10 @@ export class ServiceDiscoveryError extends Error {
   declare readonly retryAfterMs?: number;
 
   constructor(code: ErrorCode, message: string, { cause, hint, ...details }: ErrorDetails = {}) {
-    super(hint === undefined ? message : `${message} (${hint})`, cause === undefined ? undefined : { cause });
+    super(
+      withPage(hint === undefined ? message : `${message} (${hint})`, code),
+      cause === undefined ? undefined : { cause },
+    );
     this.name = new.target.name;
     this.code = code;
     const { service, instanceId, request, attempts, retryAfterMs } = details;
@@ -115,20 +121,31 @@ export class ServiceDiscoveryError extends Error {
     }
   }
 
-  /** The address of what is known about its code and how to mend it, which is printed below the error. */
+  /** The address of what is known about its code and how to mend it. */
   get page(): string {
-    return `${ERRORS_PAGE}#${this.code}`;
+    return pageOf(this.code);
   }
 
   /** For `JSON.stringify`: code, message and the other fields, without stack and cause. */
   toJSON(): object {
     return { ...this, message: this.message };
   }
+}
 
-  /** For Node and loggers. The address stands only here: refusals are frequent, and messages become parts of others. */
-  [inspect.custom](_depth: number, options: InspectOptions): string {
-    return `${inspect(this, { ...options, customInspect: false })}\n  See ${this.page}`;
-  }
+/** Where an error code is explained, also one that only the REST API knows. */
+export function pageOf(code: string): string {
+  return `${ERRORS_PAGE}#${code}`;
+}
+
+/** On a line of its own below a list. */
+function withPage(message: string, code: string): string {
+  return `${message}${message.includes('\n') ? '\n  ' : '. '}See ${pageOf(code)}`;
+}
+
+/** For a text that has an address of its own. */
+function withoutPage(message: string, code: string): string {
+  const end = `See ${pageOf(code)}`;
+  return message.endsWith(end) ? message.slice(0, -end.length).replace(/(?:\.|\n) +$/, '') : message;
 }
 
 /** ` for "users"`, where the service is known. */
@@ -142,8 +159,25 @@ export function nameOfRequest({ method, path }: { readonly method: string; reado
 }
 
 /** `GET /users/999 of user-service`, or as much of it as is known. */
-function subjectOf({ request, service }: ErrorDetails, otherwise: string): string {
-  return request === undefined ? otherwise : `${request} of ${service ?? 'the service'}`;
+function subjectOf(details: ErrorDetails, otherwise: string): string {
+  const { request, service } = details;
+  return request === undefined ? otherwise + forService(details) : `${request} of ${service ?? 'the service'}`;
+}
+
+/** The subject of an answer. */
+function calleeOf(details: ErrorDetails): string {
+  return details.request === undefined ? (details.service ?? 'The service') : subjectOf(details, '');
+}
+
+function wayOutOfStatus(status: number): string {
+  return status < 500
+    ? '. Handle its status, or use callService, which returns every response'
+    : '. Find out why in its log';
+}
+
+/** `1 call`, `2 calls`. */
+function callsOf(count: number): string {
+  return count === 1 ? '1 call' : `${count} calls`;
 }
 
 /** One wrong setting or field. */
@@ -162,7 +196,8 @@ export function describeProblem({ path, value, expected }: Problem): string {
 
 /** The error of an invalid request, with all its problems. */
 export function invalidRequest(problems: readonly Problem[], service?: string): ServiceDiscoveryError {
-  return new ServiceDiscoveryError('INVALID_REQUEST', problems.map(describeProblem).join('; '), { service });
+  const message = `The request${forService({ service })} is not valid: ${problems.map(describeProblem).join('; ')}`;
+  return new ServiceDiscoveryError('INVALID_REQUEST', message, { service });
 }
 
 /** A value as short text for a message; never throws, at most about 80 characters. */
@@ -196,14 +231,15 @@ function toShown(_name: string, value: unknown): unknown {
 const INCOMPLETE_ANSWER = /\bInvalid EOF state\b/;
 
 /**
- * The message of an error of any kind. Node leaves the message empty when several addresses failed, so the code is
- * used.
+ * The message of an error of any kind, as a part of another text: without the address of a page. Node leaves the message empty
+ * when several addresses failed, so the code is used.
  */
 export function messageOf(error: unknown): string {
   if (!isErrorLike(error)) return typeof error === 'string' ? error : describeValue(error);
   if (INCOMPLETE_ANSWER.test(error.message)) return 'the connection was closed before the answer was complete';
   const { code } = error as { code?: unknown };
-  return error.message || (typeof code === 'string' ? code : error.name);
+  if (typeof code !== 'string') return error.message || error.name;
+  return withoutPage(error.message, code) || code;
 }
 
 /**
@@ -226,22 +262,29 @@ export class InvalidConfigurationError extends ServiceDiscoveryError {
   }
 
   /** For Node and loggers: the list in the message, without printing `problems` again. */
-  override [inspect.custom](): string {
-    return `${this.stack ?? `${this.name}: ${this.message}`}\n  See ${this.page}`;
+  [inspect.custom](): string {
+    return this.stack ?? `${this.name}: ${this.message}`;
   }
 }
 
 /** Thrown when a registration is rejected; `problems` lists every wrong field. */
 export class InvalidInstanceError extends ServiceDiscoveryError {
-  constructor(readonly problems: readonly Problem[]) {
-    super('INVALID_INSTANCE', `Invalid service instance: ${problems.map(describeProblem).join('; ')}`);
+  /** @param service its name, as far as it was given */
+  constructor(
+    readonly problems: readonly Problem[],
+    service?: string,
+  ) {
+    const which = service === undefined ? '' : ` of ${describeValue(service)}`;
+    super('INVALID_INSTANCE', `The registration${which} is not valid: ${problems.map(describeProblem).join('; ')}`, {
+      service,
+    });
   }
 }
 
 /** No such service is registered. */
 export class ServiceNotFoundError extends ServiceDiscoveryError {
-  /** @param suggestion such as ` (did you mean "…"?)` */
-  constructor(service: string, details: ErrorDetails = {}, suggestion = '') {
+  /** @param suggestion such as ` (did you mean "…"?)`, with the way out */
+  constructor(service: string, details: ErrorDetails = {}, suggestion = '. Check the name, or start the service') {
     super('SERVICE_NOT_FOUND', `No service named "${service}" is registered${suggestion}`, { ...details, service });
   }
 }
@@ -249,7 +292,12 @@ export class ServiceNotFoundError extends ServiceDiscoveryError {
 /** The service is registered, but no instance can take a call now. */
 export class NoAvailableInstanceError extends ServiceDiscoveryError {
   constructor(service: string, reason: string, details: ErrorDetails = {}) {
-    super('NO_AVAILABLE_INSTANCE', `No instance of "${service}" can take a call: ${reason}`, { ...details, service });
+    super(
+      'NO_AVAILABLE_INSTANCE',
+      `No instance of "${service}" can take a call: ${reason}. ` +
+        `\`npx nest-service-discovery doctor ${service}\` says what to do`,
+      { ...details, service },
+    );
   }
 }
 
@@ -265,16 +313,20 @@ export class ServiceNotReadyError extends ServiceDiscoveryError {
   constructor(
     readonly timeoutMs: number,
     readonly missing: readonly MissingService[],
-    /** How the wait itself may have contributed. @default nothing */
+    /** What to do about it. @default '' for the usual */
     hint = '',
   ) {
     const what =
       missing.length === 1 ? '' : `${missing.length} services were not there within ${durationText(timeoutMs)}: `;
     const verb = missing.length === 1 ? ` was not there within ${durationText(timeoutMs)}` : '';
     const seen = missing.map(({ service, reason }) => `"${service}"${verb}: ${reason}`);
-    super('SERVICE_NOT_READY', what + seen.join('; ') + (hint && `. ${hint}`), {
-      service: missing.length === 1 ? missing[0]?.service : undefined,
-    });
+    super(
+      'SERVICE_NOT_READY',
+      `${what}${seen.join('; ')}. ${hint || 'Start what is missing, or wait longer (timeout)'}`,
+      {
+        service: missing.length === 1 ? missing[0]?.service : undefined,
+      },
+    );
   }
 }
 
@@ -296,11 +348,14 @@ export class DeadlineExceededError extends ServiceDiscoveryError {
     details: ErrorDetails = {},
     readonly inherited = false,
   ) {
-    const message =
+    const what =
       timeoutMs > 0
         ? `${subjectOf(details, 'The call')} did not finish within ${durationText(timeoutMs)}`
         : `The time for ${subjectOf(details, 'the call')} was over before it began`;
-    super('DEADLINE_EXCEEDED', message, details);
+    const wayOut = inherited
+      ? 'The request that it is made for has no more time: give it more, or find out what took so long'
+      : 'Find out what takes so long, or raise timeout';
+    super('DEADLINE_EXCEEDED', `${what}. ${wayOut}`, details);
   }
 }
 
@@ -310,8 +365,9 @@ export class AttemptTimeoutError extends ServiceDiscoveryError {
     readonly timeoutMs: number,
     details: ErrorDetails = {},
   ) {
-    const subject = details.request === undefined ? 'The attempt' : `An attempt at ${subjectOf(details, '')}`;
-    super('ATTEMPT_TIMEOUT', `${subject} did not finish within ${durationText(timeoutMs)}`, details);
+    const subject = (details.request === undefined ? '' : 'An attempt at ') + subjectOf(details, 'The attempt');
+    const what = `${subject} did not finish within ${durationText(timeoutMs)}`;
+    super('ATTEMPT_TIMEOUT', `${what}. Find out what takes so long, or raise attemptTimeout`, details);
   }
 }
 
@@ -322,21 +378,33 @@ export class BulkheadFullError extends ServiceDiscoveryError {
     queue,
     waitedMs,
     ...details
-  }: ErrorDetails & { limit: number; queue: number; waitedMs?: number }) {
-    const message =
-      waitedMs === undefined
-        ? `All ${limit} slots${forService(details)} are busy and ${queue} calls wait already`
-        : `All ${limit} slots${forService(details)} stayed busy for the ${durationText(waitedMs)} that a call may wait`;
-    super('BULKHEAD_FULL', message, details);
+  }: ErrorDetails & {
+    limit: number;
+    /** How many calls wait; undefined if the limit is that of each instance, where none waits. */
+    queue?: number;
+    waitedMs?: number;
+  }) {
+    const slots = `All ${limit} slots${forService(details)}`;
+    const what =
+      queue === undefined
+        ? `Each instance${forService(details)} has as many calls as it may: ${limit}`
+        : waitedMs === undefined
+          ? `${slots} are busy, and ${callsOf(queue)} wait already`
+          : `${slots} stayed busy for the ${durationText(waitedMs)} that a call may wait`;
+    const option = queue === undefined ? 'concurrency' : 'bulkhead.maxConcurrent or maxQueue';
+    super('BULKHEAD_FULL', `${what}. Add instances, or raise ${option}`, details);
   }
 }
 
 /** The rate limit is exceeded; the call was not sent. `retryAfterMs` says when one is allowed. */
 export class RateLimitedError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { rate: number; perMs: number }) {
+    const { rate, perMs, retryAfterMs } = details;
+    const when = retryAfterMs === undefined ? 'later' : `in ${durationText(retryAfterMs)}`;
     super(
       'RATE_LIMITED',
-      `The limit of ${details.rate} calls per ${durationText(details.perMs)}${forService(details)} is used up`,
+      `The limit of ${rate} calls per ${durationText(perMs)}${forService(details)} is used up. ` +
+        `Try again ${when}, let calls wait (rateLimit.maxWait), or raise rateLimit.rate`,
       details,
     );
   }
@@ -348,7 +416,8 @@ export class ThrottledError extends ServiceDiscoveryError {
     const share = Math.round(details.probability * 100);
     super(
       'THROTTLED',
-      `About ${share}% of the calls${forService(details)} are dropped unsent while the callee refuses too many`,
+      `About ${share}% of the calls${forService(details)} are dropped unsent while the callee refuses too many. ` +
+        'It ends by itself when the callee accepts calls: add instances of it, or find out why it refuses',
       details,
     );
   }
@@ -357,10 +426,11 @@ export class ThrottledError extends ServiceDiscoveryError {
 /** The adaptive concurrency limit is reached; the call was not sent. */
 export class ConcurrencyLimitedError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { limit: number; queue: number }) {
-    const waiting = `${details.queue} calls wait already`;
+    const { limit, queue } = details;
     super(
       'CONCURRENCY_LIMITED',
-      `The limit${forService(details)} is ${details.limit} calls at once, as many as the callee was found to handle, and ${waiting}`,
+      `The limit${forService(details)} is ${callsOf(limit)} at once, as many as the callee was found to handle, and ` +
+        `${callsOf(queue)} wait already. Add instances, or let more calls wait (adaptiveConcurrency.maxQueue)`,
       details,
     );
   }
@@ -376,7 +446,14 @@ export class RegistryUnavailableError extends ServiceDiscoveryError {
 /** The lease expired or was replaced: register again. */
 export class LeaseLostError extends ServiceDiscoveryError {
   constructor(service: string, instanceId: string) {
-    super('LEASE_LOST', `The lease of ${service}/${instanceId} is lost: register again`, { service, instanceId });
+    super(
+      'LEASE_LOST',
+      `The lease of ${service}/${instanceId} ran out, or a later registration holds its id. Register again`,
+      {
+        service,
+        instanceId,
+      },
+    );
   }
 }
 
@@ -411,7 +488,12 @@ export class ResponseInvalidError extends ServiceDiscoveryError {
     details: ErrorDetails = {},
   ) {
     const wrong = issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
-    super('RESPONSE_INVALID', `${subjectOf(details, 'The service')} answered with an invalid body: ${wrong}`, details);
+    super(
+      'RESPONSE_INVALID',
+      `${calleeOf(details)} answered with an invalid body: ${wrong}. ` +
+        'Correct the schema, or what the service answers',
+      details,
+    );
   }
 }
 
@@ -430,7 +512,11 @@ export class ResponseStatusError extends ServiceDiscoveryError {
     body: unknown,
     details: ErrorDetails = {},
   ) {
-    super('RESPONSE_STATUS', `${subjectOf(details, details.service ?? 'The service')} answered ${status}`, details);
+    super(
+      'RESPONSE_STATUS',
+      `${calleeOf(details)} answered ${status}${details.hint === undefined ? wayOutOfStatus(status) : ''}`,
+      details,
+    );
     Object.defineProperty(this, 'headers', { value: headers, enumerable: false });
     Object.defineProperty(this, 'body', { value: body, enumerable: false });
   }

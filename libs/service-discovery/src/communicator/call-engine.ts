@@ -322,7 +322,7 @@ export class CallEngine {
     }
     const instance = [...instances, ...(gateway ? [gateway] : [])].find((one) => one.instanceId === instanceId);
     if (!instance) {
-      const message = `No instance "${instanceId}" of "${service}" is registered`;
+      const message = `No instance "${instanceId}" of "${service}" is registered. Look up its id, which changes when a process restarts`;
       throw new ServiceDiscoveryError('INSTANCE_NOT_FOUND', message, { service, instanceId });
     }
     if (!isHttp(instance.protocol)) throw unsupportedProtocol(service, [instance]);

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { createLoadBalancer, type LoadBalancer, type LoadBalancerDeps } from '../balancing/index.js';
-import { type Clock } from '../common/index.js';
+import { type Clock, messageOf } from '../common/index.js';
 import { balancerOf, CallFixture, failure, firstListed, firstWilling, reset } from '../testing/call-fixture.js';
 import { type CommunicatorDependencies } from './call-engine.js';
 import { ServiceCommunicator } from './communicator.js';
@@ -138,7 +138,8 @@ describe('ServiceCommunicator', () => {
       const communicator = stage.communicatorWith();
       const request = { path: '/', ...given } as ServiceCallRequest;
       const error = await failure(communicator.callServiceJson('users', request));
-      expect(error).toMatchObject({ code: 'INVALID_REQUEST', service: 'users', message });
+      expect(error).toMatchObject({ code: 'INVALID_REQUEST', service: 'users' });
+      expect(messageOf(error)).toBe(`The request for "users" is not valid: ${message}`);
       expect(() => communicator.explain('users', request)).toThrow(message);
     });
 
@@ -163,7 +164,7 @@ describe('ServiceCommunicator', () => {
     it('is validated before the service is looked up', async () => {
       jest.spyOn(stage.registry, 'follows').mockReturnValue(false);
       const error = await failure(stage.communicatorWith().callService('users', { path: '/', signal: 3 as never }));
-      expect(error.message).toBe('signal: expected an AbortSignal, but got 3');
+      expect(messageOf(error)).toBe('The request for "users" is not valid: signal: expected an AbortSignal, but got 3');
     });
 
     it('with an object as body gets pointed to `json`, without revealing its content', async () => {
@@ -171,8 +172,8 @@ describe('ServiceCommunicator', () => {
       const error = await failure(
         stage.communicatorWith().callServiceJson('users', { method: 'POST', path: '/', body }),
       );
-      expect(error.message).toBe(
-        'body: expected a text, a Buffer or Uint8Array, a stream or another async iterable ' +
+      expect(messageOf(error)).toBe(
+        'The request for "users" is not valid: body: expected a text, a Buffer or Uint8Array, a stream or another async iterable ' +
           '(an object is sent as json, in place of body), but got "[object Object]"',
       );
     });

@@ -59,7 +59,8 @@ export class FallbackFailedError extends ServiceDiscoveryError {
   ) {
     super(
       'FALLBACK_FAILED',
-      `"${request.primaryService}" failed (${reasonOf(primaryError)}), and so did its fallback "${request.fallbackService}" (${reasonOf(fallbackError)})`,
+      `"${request.primaryService}" failed (${reasonOf(primaryError)}), and so did its fallback "${request.fallbackService}" (${reasonOf(fallbackError)}). ` +
+        'Find out why by primaryError and fallbackError',
       { service: request.primaryService, cause: fallbackError },
     );
   }

@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
+import { messageOf } from '../common/index.js';
 import { CallFixture, failure } from '../testing/call-fixture.js';
 import { type ServiceCommunicator } from './communicator.js';
 
@@ -59,7 +60,7 @@ describe('a call to a service that was never registered', () => {
     await stage.clock.advanceAsync(1);
     await expect(call).resolves.toMatchObject({
       code: 'SERVICE_NOT_FOUND',
-      message: 'No service named "user" is registered (did you mean "users"?)',
+      message: expect.stringContaining('No service named "user" is registered (did you mean "users"?)'),
       attempts: 0,
     });
     expect(completed()).toMatchObject([{ service: 'user', ok: false, code: 'SERVICE_NOT_FOUND', durationMs: 2_000 }]);
@@ -159,9 +160,11 @@ describe('the suggestion for an unknown name', () => {
     await stage.register('a');
     const communicator = stage.communicatorWith({ waitForFirst: false });
     const messageFor = async (name: string): Promise<string> =>
-      (await failure(communicator.callService(name, { path: '/' }))).message;
+      messageOf(await failure(communicator.callService(name, { path: '/' })));
     for (let index = 0; index < 20; index++) await messageFor(`other-${index}`);
-    expect(await messageFor('user')).toBe('No service named "user" is registered');
+    expect(await messageFor('user')).toBe(
+      'No service named "user" is registered. Check the name, or start the service',
+    );
     await stage.clock.advanceAsync(1_000);
     expect(await messageFor('user')).toBe('No service named "user" is registered (did you mean "users"?)');
     await stage.close();

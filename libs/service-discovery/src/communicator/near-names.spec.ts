@@ -5,10 +5,20 @@ import { NearNames } from './near-names.js';
 const numbered = (count: number): string[] => Array.from({ length: count }, (_, index) => `service-${index + 1}`);
 
 it.each([
-  ['nothing where nothing is registered', [], 'mail', ''],
+  ['a look at the name where nothing is registered', [], 'mail', '. Check the name, or start the service'],
   ['the near one', ['user', 'mails'], 'mail', ' (did you mean "mails"?)'],
-  ['all where they are few and none is near', ['user', 'order'], 'mail', ': known are user, order'],
-  ['nothing where they are many and none is near', numbered(11), 'mail', ''],
+  [
+    'all where they are few and none is near',
+    ['user', 'order'],
+    'mail',
+    ': known are user, order. Check the name, or start the service',
+  ],
+  [
+    'a look at the name where they are many and none is near',
+    numbered(11),
+    'mail',
+    '. Check the name, or start the service',
+  ],
 ])('suggests %s', (_what, names, name, text) => {
   expect(new NearNames(() => names, new ManualClock()).suggest(name)).toBe(text);
 });

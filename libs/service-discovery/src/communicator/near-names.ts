@@ -3,6 +3,7 @@ import { type Clock, suggest, suggestNear } from '../common/index.js';
 /** Comparing a name with every service is slow, and unknown names may come from outside, so suggestions are limited. */
 const FRESH_MS = 1_000;
 const NAMES_PER_PERIOD = 20;
+const CHECK_THE_NAME = 'Check the name, or start the service';
 /** Up to this many services are listed in full. */
 const FEW = 10;
 
@@ -21,7 +22,7 @@ export class NearNames {
     private readonly hint: () => string = () => '',
   ) {}
 
-  /** ` (did you mean "…"?)`; else `: known are …` if there are few, and the hint as a sentence of its own. */
+  /** What to do: ` (did you mean "…"?)`; else `: known are …` if there are few, and a sentence of its own, the hint if there is one. */
   suggest(name: string): string {
     const now = this.clock.now();
     if (now >= this.freshUntil) {
@@ -30,7 +31,7 @@ export class NearNames {
     }
     let text = this.texts.get(name);
     if (text === undefined) {
-      if (this.texts.size >= NAMES_PER_PERIOD) return '';
+      if (this.texts.size >= NAMES_PER_PERIOD) return `. ${CHECK_THE_NAME}`;
       text = this.textFor(name);
       this.texts.set(name, text);
     }
@@ -42,7 +43,6 @@ export class NearNames {
     const near = suggestNear(name, names);
     if (near !== '') return near;
     const known = names.length > 0 && names.length <= FEW ? suggest(name, names) : '';
-    const hint = this.hint();
-    return hint === '' ? known : `${known}. ${hint}`;
+    return `${known}. ${this.hint() || CHECK_THE_NAME}`;
   }
 }

@@ -59,12 +59,14 @@ export class HostNotAllowedError extends ServiceDiscoveryError {
     readonly reason: string,
     /** What the name resolved to, where it is the address that is forbidden. */
     readonly address?: string,
+    service?: string,
   ) {
+    const which = JSON.stringify(host.slice(0, 253)) + (service === undefined ? '' : ` of "${service}"`);
     const what = address === undefined ? `it is ${reason}` : `it resolves to ${address}, ${reason}`;
     const wayOut = reason.startsWith(NOT_LISTED)
-      ? 'The option allowedHosts lists them'
+      ? 'List it in the option allowedHosts, or register a host that is listed there'
       : 'Register the address that callers use';
-    super('HOST_NOT_ALLOWED', `The host ${JSON.stringify(host.slice(0, 253))} is not allowed: ${what}. ${wayOut}`);
+    super('HOST_NOT_ALLOWED', `The host ${which} is not allowed: ${what}. ${wayOut}`, { service });
     this.problems = [{ path: 'host', value: host, expected: `a host that may be registered; this is ${reason}` }];
   }
 }

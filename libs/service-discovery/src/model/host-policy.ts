@@ -73,10 +73,11 @@ export class HostPolicy {
   /**
    * The error for a host that is not allowed. A name still has to be resolved, by {@link guard}.
    * @param peer the address that a registration comes from
+   * @param service whose host it is
    */
-  findRefusal(host: string, peer?: string): HostNotAllowedError | undefined {
+  findRefusal(host: string, peer?: string, service?: string): HostNotAllowedError | undefined {
     const reason = this.findProblem(host, peer);
-    return reason === undefined ? undefined : new HostNotAllowedError(host, reason);
+    return reason === undefined ? undefined : new HostNotAllowedError(host, reason, undefined, service);
   }
 
   /** @throws HostNotAllowedError */

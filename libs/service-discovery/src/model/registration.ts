@@ -214,6 +214,12 @@ export function findRegistrationProblems(
   return problems;
 }
 
+/** For errors: what was given may be no registration. */
+function nameIn(registration: unknown): string | undefined {
+  const { serviceName } = (registration ?? {}) as { readonly serviceName?: unknown };
+  return typeof serviceName === 'string' ? serviceName : undefined;
+}
+
 /**
  * Validates and applies defaults.
  * @param defaults `now` in milliseconds since the Unix epoch; `lease`: what renews the lease, by default heartbeats;
@@ -225,7 +231,7 @@ export function toInstance(
   defaults: { ttlMs: number; now: number; lease?: LeaseKind; owner?: string },
 ): ServiceInstance {
   const problems = findRegistrationProblems(registration);
-  if (problems.length > 0) throw new InvalidInstanceError(problems);
+  if (problems.length > 0) throw new InvalidInstanceError(problems, nameIn(registration));
   const { serviceName, port, protocol = 'http', zone, tier, dependencies = [] } = registration;
   const host = withoutBrackets(registration.host);
   const metadata = toJsonObject(registration.metadata) ?? {};

@@ -3,7 +3,6 @@ import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, Optional } fro
 import {
   type ErrorCode,
   isRecord,
-  messageOf,
   oneLine,
   OptionValidator,
   ResponseStatusError,
@@ -123,7 +122,7 @@ export class UpstreamErrorFilter implements ExceptionFilter<Error> {
     const error = failureOfAxios(thrown) ?? (thrown as ServiceDiscoveryError);
     const { status, headers, body } = this.answerTo(error);
     if (status === 500) this.logger.error(error);
-    else if (status > 500) this.logger.warn(oneLine(`Answered ${status}: ${messageOf(error)}`));
+    else if (status > 500) this.logger.warn(oneLine(`Answered ${status}: ${error.message}`));
     const response = host.switchToHttp().getResponse<PlatformResponse>();
     const raw = response.raw ?? response;
     if (raw.headersSent) {

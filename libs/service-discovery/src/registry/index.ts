@@ -18,6 +18,7 @@ export { RolloutDriver, type RolloutFigures } from './rollout-driver.js';
 export { ROLLOUT_OPTIONS } from './rollout-options.js';
 export { type OwnInstancesReport } from './own-instances.js';
 export { SHUTDOWN_REASON } from './registry-writes.js';
+export { unknownWhileAway } from './unknown-while-away.js';
 export {
   type RegisteredService,
   ServiceRegistry,

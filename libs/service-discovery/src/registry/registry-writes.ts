@@ -23,6 +23,7 @@ import { type LeaseKeeper } from './leases/lease-keeper.js';
 import { type OfflineWrites } from './offline/offline-writes.js';
 import { type RegisteredInstance, type RegisterOptions } from './options.js';
 import { type WriteTarget } from './store-writes.js';
+import { unknownWhileAway } from './unknown-while-away.js';
 
 /** Why a process that ends drains its own instances. */
 export const SHUTDOWN_REASON = 'shutting down';
@@ -119,7 +120,8 @@ export class RegistryWrites {
   /** Ends an own lease. @throws RegistryUnavailableError also if the removal was only queued */
   async end(lease: Lease): Promise<void> {
     await this.deregister(lease);
-    if (this.deps.offline?.isRemoving(lease)) throw new RegistryUnavailableError('The registry is unreachable');
+    if (this.deps.offline?.isRemoving(lease))
+      throw new RegistryUnavailableError('The registry is unreachable. It drops the instance when its lease runs out');
   }
 
   /**
@@ -138,10 +140,7 @@ export class RegistryWrites {
       return { serviceName, instanceId, generation: known, ttlMs: instance?.ttlMs ?? serviceTtl };
     }
     if (feed.snapshot.connected) return undefined;
-    throw new RegistryUnavailableError('The registry is unreachable, and this instance is not in the last snapshot', {
-      service: serviceName,
-      instanceId,
-    });
+    throw unknownWhileAway(key);
   }
 
   /** Resolves when no registration, recovery or reconciliation is running. */

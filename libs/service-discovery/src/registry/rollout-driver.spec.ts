@@ -159,14 +159,14 @@ describe('a driver of rollouts', () => {
   });
 
   it.each([
-    [{ version: 'two' }, /^version: /],
-    [{ version: '2.x', steps: [5, 5, 100] }, /^steps: /],
-    [{ version: '2.x', steps: [5, 25] }, /^steps: /],
-    [{ version: '2.x', steps: [] }, /^steps: /],
-    [{ version: '2.x', stepDuration: 10 }, /^stepDuration: /],
-    [{ version: '2.x', maxErrorRate: 5 }, /^maxErrorRate: /],
-    [{ version: '2.x', minAttempts: 0 }, /^minAttempts: /],
-    [{ version: '2.x', pace: 1 }, /^pace: /],
+    [{ version: 'two' }, /not valid: version: /],
+    [{ version: '2.x', steps: [5, 5, 100] }, /not valid: steps: /],
+    [{ version: '2.x', steps: [5, 25] }, /not valid: steps: /],
+    [{ version: '2.x', steps: [] }, /not valid: steps: /],
+    [{ version: '2.x', stepDuration: 10 }, /not valid: stepDuration: /],
+    [{ version: '2.x', maxErrorRate: 5 }, /not valid: maxErrorRate: /],
+    [{ version: '2.x', minAttempts: 0 }, /not valid: minAttempts: /],
+    [{ version: '2.x', pace: 1 }, /not valid: pace: /],
   ])('does not begin with %j', async (options, problem) => {
     await expect(registry.startRollout('users', options)).rejects.toThrow(problem);
   });

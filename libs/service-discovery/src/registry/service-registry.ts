@@ -198,7 +198,10 @@ export class ServiceRegistry {
     const requested = toInstance(registration, defaults);
     if (this.closed) {
       const { serviceName: service, instanceId } = requested;
-      throw new RegistryUnavailableError('The registry is closed', { service, instanceId });
+      throw new RegistryUnavailableError(
+        `The registry is closed, so "${service}" is not registered. Register nothing after the app shuts down`,
+        { service, instanceId },
+      );
     }
     const keep = options.heartbeat !== 'manual';
     this.feed.follow(requested.serviceName);
@@ -368,9 +371,12 @@ export class ServiceRegistry {
     const shown = this.feed.until(serviceKeyOf(name), () => this.follows(name), this.options.startTimeout);
     await (signal ? raceAbort(shown, signal) : shown);
     if (this.follows(name)) return;
-    throw new RegistryUnavailableError(`The instances of "${name}" could not be read from the registry`, {
-      service: name,
-    });
+    throw new RegistryUnavailableError(
+      `The registry has not told the instances of "${name}" within startTimeout. Try again`,
+      {
+        service: name,
+      },
+    );
   }
 
   /** In order of registration; empty for an unknown service. The list keeps its identity until it changes. */

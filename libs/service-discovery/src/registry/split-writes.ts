@@ -34,7 +34,7 @@ export class SplitWrites {
       }
       await until(() => shown() !== known);
     }
-    throw new RegistryUnavailableError(`Other processes keep changing how calls to "${service}" are split`, {
+    throw new RegistryUnavailableError(`Other processes keep changing how calls to "${service}" are split. Try again`, {
       service,
     });
   }
@@ -51,7 +51,7 @@ export class SplitWrites {
   /** See `RegistryStore.setSplit`. @throws RegistryUnavailableError */
   async set(service: string, split: ServiceSplit, replaces: ServiceSplit | undefined): Promise<boolean> {
     if (this.store.setSplit) return this.store.setSplit(service, split, replaces);
-    const message = 'The store of this registry cannot split calls: its class has no setSplit()';
+    const message = `The store of this registry cannot split the calls to "${service}": its class has no setSplit(). Add it there`;
     throw new ServiceDiscoveryError('INVALID_REQUEST', message, { service });
   }
 }

@@ -38,6 +38,7 @@ export {
   FORCED_CIRCUITS,
   type ForcedCircuit,
   reportCircuit,
+  wayOutOfOpenCircuit,
 } from './circuit-breaker/circuit-view.js';
 export {
   OUTLIER_DETECTION_OPTIONS,

@@ -26,7 +26,7 @@ export function excessOf(source: BodySource, size: number): ServiceDiscoveryErro
   const request = requestOf(source);
   return new ServiceDiscoveryError(
     'RESPONSE_TOO_LARGE',
-    `${subjectOf(source)} answered with a body of more than ${maxBytes} bytes (transport.maxResponseSize): read it as a stream`,
+    `${subjectOf(source)} answered with a body of more than ${maxBytes} bytes. Read it as a stream, or raise transport.maxResponseSize`,
     { service, instanceId, request },
   );
 }
@@ -38,7 +38,7 @@ export function readFailure(source: BodySource, cause: unknown): unknown {
   if (cause instanceof ServiceDiscoveryError) return cause;
   const request = requestOf(source);
   const what = request === undefined ? 'The response' : `The response to ${request}`;
-  const message = `${what} of ${originOf(source)} was interrupted: ${messageOf(cause)}`;
+  const message = `${what} of ${originOf(source)} was interrupted: ${messageOf(cause)}. Find out why the connection broke`;
   return new TransportError(message, false, { service, instanceId, request, cause });
 }
 
@@ -62,7 +62,7 @@ function notJson(text: string, source: BodySource, cause: unknown): ServiceDisco
   const excerpt = text.length > EXCERPT_LENGTH ? `${text.slice(0, EXCERPT_LENGTH)}...` : text;
   return new ServiceDiscoveryError(
     'RESPONSE_BODY',
-    `${subjectOf(source)} ${answered} a body that is not JSON: ${JSON.stringify(excerpt)}`,
+    `${subjectOf(source)} ${answered} a body that is not JSON: ${JSON.stringify(excerpt)}. Ask it for JSON, or read the body as text`,
     { service, instanceId, request, cause },
   );
 }

@@ -25,7 +25,7 @@ describe('rangeOf', () => {
   });
 
   it.each(['latest', '1.2.3.4', '^', '=>1', '1 ~ 2 -'])('throws for %p, which is not a range', (text) => {
-    expect(() => rangeOf(text)).toThrow(`"${text}" is no semver range, such as "^1.2"`);
+    expect(() => rangeOf(text)).toThrow(`The version "${text}" is no semver range. Ask for one, such as "^1.2"`);
     expect(() => rangeOf(text)).toThrow(expect.objectContaining({ code: 'INVALID_REQUEST' }));
   });
 

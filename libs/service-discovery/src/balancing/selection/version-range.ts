@@ -49,9 +49,13 @@ function parse(text: string): Range {
   try {
     return new Range(text);
   } catch (cause) {
-    throw new ServiceDiscoveryError('INVALID_REQUEST', `${JSON.stringify(text)} is no semver range, such as "^1.2"`, {
-      cause,
-    });
+    throw new ServiceDiscoveryError(
+      'INVALID_REQUEST',
+      `The version ${JSON.stringify(text)} is no semver range. Ask for one, such as "^1.2"`,
+      {
+        cause,
+      },
+    );
   }
 }
 

@@ -25,6 +25,6 @@ export interface CallDependencies {
 
 /** The error of a call that is ended by shutdown. */
 export function closedError(service: string, cause?: unknown): ServiceDiscoveryError {
-  const message = 'The communicator is closed: the application shuts down';
+  const message = `The call to "${service}" ended with the application, which shuts down. Make no calls after that`;
   return new ServiceDiscoveryError('ABORTED', message, { service, cause });
 }

@@ -1,4 +1,4 @@
-import { type ErrorDetails, ResponseStatusError, TransportError } from '../../common/index.js';
+import { type ErrorDetails, messageOf, ResponseStatusError, TransportError } from '../../common/index.js';
 
 /**
  * The error of an attempt, with what may be wrong with the address of its instance where the error looks like it: nothing
@@ -8,7 +8,7 @@ import { type ErrorDetails, ResponseStatusError, TransportError } from '../../co
 export function withDoubt(error: unknown, doubtOf: () => string | undefined): unknown {
   if (error instanceof TransportError && error.neverSent) {
     const hint = hintOf(doubtOf());
-    return hint === undefined ? error : new TransportError(error.message, true, detailsOf(error, hint), error.code);
+    return hint === undefined ? error : new TransportError(messageOf(error), true, detailsOf(error, hint), error.code);
   }
   if (error instanceof ResponseStatusError && error.status === 404) {
     const hint = hintOf(doubtOf());

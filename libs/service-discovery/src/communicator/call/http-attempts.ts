@@ -87,7 +87,8 @@ function budgetExhausted(
   const request = nameOfRequest(prepared);
   return new ServiceDiscoveryError(
     'RETRY_BUDGET_EXHAUSTED',
-    `${request} of ${service} failed (${reasonOf(cause)}) and too many calls are being retried to retry this one`,
+    `${request} of ${service} failed (${reasonOf(cause)}), and too many calls are being retried to retry this one. ` +
+      'Find out why calls fail; for calls that are rare, raise retry.budget.minPerSecond',
     { service, instanceId: instance.instanceId, request, cause },
   );
 }

@@ -6,7 +6,7 @@ import {
   ServiceNotFoundError,
 } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
-import { refused as reportRefusal } from '../../resilience/index.js';
+import { refused as reportRefusal, wayOutOfOpenCircuit } from '../../resilience/index.js';
 import { type Place } from '../channel/instance-states.js';
 import { type Call } from './call.js';
 import { pickContextOf } from './pick-context.js';
@@ -111,16 +111,12 @@ function refusalError<T>(call: Call<T>, refused: ReadonlySet<Refusal> | undefine
   const { service, view, request } = call;
   if (refused === undefined) return new NoAvailableInstanceError(service, 'the load balancer offers none');
   if (refused.has('at_capacity')) {
-    const error = new BulkheadFullError({ service, limit: view.settings.concurrency, queue: 0 });
+    const error = new BulkheadFullError({ service, limit: view.settings.concurrency });
     return reportRefusal(call, 'concurrency', error);
   }
-  const retryAfterMs = view.circuitWaitMs(request.criteria);
-  const error = new CircuitOpenError(
-    `The circuits of all instances of "${service}" that could take the call are open`,
-    {
-      service,
-      retryAfterMs: Number.isFinite(retryAfterMs) ? Math.ceil(retryAfterMs) : undefined,
-    },
-  );
+  const waitMs = view.circuitWaitMs(request.criteria);
+  const retryAfterMs = Number.isFinite(waitMs) ? Math.ceil(waitMs) : undefined;
+  const what = `The circuits of all instances of "${service}" that could take the call are open`;
+  const error = new CircuitOpenError(`${what}. ${wayOutOfOpenCircuit(retryAfterMs)}`, { service, retryAfterMs });
   return reportRefusal(call, 'circuit_breaker', error);
 }

@@ -79,7 +79,7 @@ export function shortReason(reason: string): string {
 function describe(error: unknown): string {
   // `instanceof Error` fails across realms: a test runner's sandbox and Node's sockets have different classes.
   if (!types.isNativeError(error)) return messageOf(error);
-  if (error instanceof HostNotAllowedError) return error.message;
+  if (error instanceof HostNotAllowedError) return messageOf(error);
   // If several addresses were tried, use the error of the first.
   if ('errors' in error && Array.isArray(error.errors) && error.errors.length > 0) return describe(error.errors[0]);
   const code = 'code' in error && typeof error.code === 'string' ? error.code : '';

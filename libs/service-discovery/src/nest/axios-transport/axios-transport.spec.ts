@@ -75,7 +75,7 @@ describe('AxiosTransport', () => {
       code: 'HOST_NOT_ALLOWED',
       neverSent: true,
       message: expect.stringContaining('The host "users.example" is not allowed: it resolves to 0.0.0.0, '),
-      cause: { cause: { address } },
+      cause: { address },
     });
     expect(server.sockets).toHaveLength(1);
     await transport.close();

@@ -10,7 +10,6 @@ import {
   nameOfRequest,
   ServiceDiscoveryError,
   type ServiceTls,
-  tlsFailure,
   TransportError,
   unansweredHint,
 } from '../../common/index.js';
@@ -18,9 +17,11 @@ import { HostNotAllowedError, HostPolicy, originOf, type ServiceInstance } from 
 import {
   bodyOf,
   outgoingBodyOf,
+  sendFailure,
   type ServiceRequest,
   type ServiceResponse,
   targetOf,
+  targetText,
   type Transport,
 } from '../../transport/index.js';
 import { checkOutgoing, invalid } from './outgoing.js';
@@ -213,18 +214,18 @@ function plain(headers: AxiosResponse['headers']): ServiceResponse['headers'] {
 function toFailure(error: unknown, to: ServiceInstance, sent: ServiceRequest): ServiceDiscoveryError {
   const refusal = refusalIn(error);
   if (error instanceof ServiceDiscoveryError && !refusal) return error;
-  const request = nameOfRequest(sent);
-  const details = { service: to.serviceName, instanceId: to.instanceId, request, cause: error };
-  if (isCancelled(error))
-    return new ServiceDiscoveryError('ABORTED', `The request was cancelled: ${messageOf(error)}`, details);
+  if (isCancelled(error)) {
+    return new ServiceDiscoveryError('ABORTED', `${targetText(to, sent)} was cancelled: ${messageOf(error)}`, {
+      service: to.serviceName,
+      instanceId: to.instanceId,
+      request: nameOfRequest(sent),
+      cause: error,
+    });
+  }
   const { code } = (error ?? {}) as { code?: unknown };
-  const refused = refusal?.code ?? certificateCode(error);
-  const neverSent = refused !== undefined || NEVER_SENT.has(code);
-  const what = neverSent ? 'could not be sent' : 'got no response';
-  const reason =
-    tlsFailure(error) ?? messageOf(error) + (to.protocol === 'https' && isFirst(error) ? unansweredHint(error) : '');
-  const message = `${request} of ${to.serviceName}/${to.instanceId} at ${to.host}:${to.port} ${what}: ${reason}`;
-  return new TransportError(message, neverSent, details, refused);
+  const neverSent = refusal !== undefined || certificateCode(error) !== undefined || NEVER_SENT.has(code);
+  const hint = to.protocol === 'https' && isFirst(error) ? unansweredHint(error) : '';
+  return sendFailure({ error: refusal ?? error, to, sent, neverSent, hint });
 }
 
 /** Axios wraps the error of a lookup. */

@@ -77,11 +77,11 @@ describe('an announcement', () => {
 
   it('is not made again when the registry has refused it, which is logged', async () => {
     registrar.register(REGISTRATION);
-    registry.calls[0]?.fail(new InvalidInstanceError([{ path: 'port', value: 0, expected: 'a port' }]));
+    registry.calls[0]?.fail(new InvalidInstanceError([{ path: 'port', value: 0, expected: 'a port' }], 'users'));
     await clock.advanceAsync(60_000);
     expect(registry.calls).toHaveLength(1);
     expect(errors).toEqual([
-      'users could not be registered: Invalid service instance: port: expected a port, but got 0',
+      'users could not be registered: The registration of "users" is not valid: port: expected a port, but got 0',
     ]);
   });
 

@@ -36,7 +36,7 @@ export class RegistrationPipe implements PipeTransform<SentRegistration, Promise
   async transform({ body, peer }: SentRegistration): Promise<RegisterServiceDto> {
     const { value, problems } = await readDto(RegisterServiceDto, fieldsOf(body));
     const wrong = new Set(problems.map(({ path }) => path));
-    const refused = wrong.has('host') ? undefined : this.hosts.findRefusal(value.host, peer);
+    const refused = wrong.has('host') ? undefined : this.hosts.findRefusal(value.host, peer, value.service_name);
     if (value.health_check !== undefined && !wrong.has('health_check')) {
       problems.push(...findHealthCheckProblems(value.health_check, 'health_check', value.service_name, WIRE_FORM));
     }

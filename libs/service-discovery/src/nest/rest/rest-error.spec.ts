@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import {
   ConcurrencyLimitedError,
+  messageOf,
   RateLimitedError,
   ServiceDiscoveryError,
   ThrottledError,
@@ -13,10 +14,10 @@ describe('toErrorBody', () => {
     [503, new ThrottledError({ probability: 0.5, service: 'users' })],
     [503, new ConcurrencyLimitedError({ limit: 1, queue: 0, service: 'users' })],
   ])('answers %i where a limit of our own refused a call', (status, error) => {
-    const { code, message, retryAfterMs } = error;
+    const { code, page, retryAfterMs } = error;
     expect(toErrorBody(error)).toMatchObject({
       status_code: status,
-      error: { code, message, service: 'users', retry_after_ms: retryAfterMs },
+      error: { code, message: messageOf(error), page, service: 'users', retry_after_ms: retryAfterMs },
     });
   });
 

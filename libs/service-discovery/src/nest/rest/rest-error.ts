@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { type ErrorCode, type Problem, ServiceDiscoveryError } from '../../common/index.js';
+import { type ErrorCode, messageOf, pageOf, type Problem, ServiceDiscoveryError } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { AccessError, KeysUnavailableError } from './access/index.js';
@@ -32,6 +32,8 @@ export interface ErrorBody {
   readonly error: {
     readonly code: RestErrorCode;
     readonly message: string;
+    /** The address of what is known about the code, and how to mend it. */
+    readonly page: string;
     /** Every wrong field; empty where the fault is none of the request's fields. */
     readonly problems: readonly FieldProblem[];
     readonly service?: string;
@@ -87,7 +89,11 @@ export class LimitReachedError extends Error {
 /** The instance that a path names is not registered. */
 export class InstanceNotFoundError extends ServiceDiscoveryError {
   constructor(service: string, instanceId: string) {
-    super('INSTANCE_NOT_FOUND', `No instance ${service}/${instanceId} is registered`, { service, instanceId });
+    super(
+      'INSTANCE_NOT_FOUND',
+      `No instance "${instanceId}" of "${service}" is registered. Look up its id, which changes when a process restarts`,
+      { service, instanceId },
+    );
   }
 }
 
@@ -113,26 +119,17 @@ const DEFAULT_RETRY_AFTER_MS = 1_000;
 export function toErrorBody(error: unknown): ErrorBody | undefined {
   if (error instanceof PayloadTooLargeError) {
     const problem = { field: 'body', value: null, expected: `at most ${error.limitBytes} bytes` };
-    return { error: { code: 'PAYLOAD_TOO_LARGE', message: error.message, problems: [problem] }, status_code: 413 };
+    return bodyOf(413, 'PAYLOAD_TOO_LARGE', error.message, { problems: [problem] });
   }
   if (error instanceof LimitReachedError) {
-    const { message, retryAfterMs } = error;
-    return { error: { code: 'LIMIT_REACHED', message, problems: [], retry_after_ms: retryAfterMs }, status_code: 429 };
+    return bodyOf(429, 'LIMIT_REACHED', error.message, { retry_after_ms: error.retryAfterMs });
   }
   if (error instanceof TooManyStreamsError) {
-    const { message, retryAfterMs } = error;
-    return {
-      error: { code: 'TOO_MANY_STREAMS', message, problems: [], retry_after_ms: retryAfterMs },
-      status_code: 503,
-    };
+    return bodyOf(503, 'TOO_MANY_STREAMS', error.message, { retry_after_ms: error.retryAfterMs });
   }
   if (error instanceof AccessError) return ofAccess(error);
   if (error instanceof KeysUnavailableError) {
-    const { message } = error;
-    return {
-      error: { code: 'KEYS_UNAVAILABLE', message, problems: [], retry_after_ms: DEFAULT_RETRY_AFTER_MS },
-      status_code: 503,
-    };
+    return bodyOf(503, 'KEYS_UNAVAILABLE', error.message, { retry_after_ms: DEFAULT_RETRY_AFTER_MS });
   }
   if (error instanceof ServiceDiscoveryError) return ofLibrary(error);
   if (error instanceof HttpException) return ofNest(error);
@@ -148,35 +145,32 @@ export function toRefusalBody({ error, status_code }: ErrorBody): ErrorBody {
 }
 
 /** What is answered where {@link toErrorBody} has nothing to say. */
-export const INTERNAL_ERROR_BODY: ErrorBody = {
-  error: { code: 'INTERNAL_ERROR', message: 'The request failed; the log of the server says why', problems: [] },
-  status_code: 500,
-};
+export const INTERNAL_ERROR_BODY = bodyOf(500, 'INTERNAL_ERROR', 'The request failed; the log of the server says why');
+
+function bodyOf(
+  status: number,
+  code: RestErrorCode,
+  message: string,
+  details: Partial<Omit<ErrorBody['error'], 'code' | 'message' | 'page'>> = {},
+): ErrorBody {
+  return { error: { code, message, page: pageOf(code), problems: [], ...details }, status_code: status };
+}
 
 function ofAccess({ code, message, details }: AccessError): ErrorBody {
   const { service, instanceId: instance_id } = details;
-  return {
-    error: { code, message, problems: [], service, instance_id },
-    status_code: code === 'UNAUTHORIZED' ? 401 : 403,
-  };
+  return bodyOf(code === 'UNAUTHORIZED' ? 401 : 403, code, message, { service, instance_id });
 }
 
 function ofLibrary(error: ServiceDiscoveryError): ErrorBody | undefined {
   const status = STATUS_BY_CODE[error.code];
   if (status === undefined) return undefined;
-  return {
-    error: {
-      code: error.code,
-      message: error.message,
-      problems: problemsOf(error).map(({ path, value, expected }) => ({ field: path, value: brief(value), expected })),
-      service: error.service,
-      instance_id: error.instanceId,
-      reason: (error as { reason?: string }).reason,
-      retry_after_ms:
-        error.retryAfterMs ?? (error.code === 'REGISTRY_UNAVAILABLE' ? DEFAULT_RETRY_AFTER_MS : undefined),
-    },
-    status_code: status,
-  };
+  return bodyOf(status, error.code, messageOf(error), {
+    problems: problemsOf(error).map(({ path, value, expected }) => ({ field: path, value: brief(value), expected })),
+    service: error.service,
+    instance_id: error.instanceId,
+    reason: (error as { reason?: string }).reason,
+    retry_after_ms: error.retryAfterMs ?? (error.code === 'REGISTRY_UNAVAILABLE' ? DEFAULT_RETRY_AFTER_MS : undefined),
+  });
 }
 
 function problemsOf(error: ServiceDiscoveryError): readonly Problem[] {
@@ -186,7 +180,7 @@ function problemsOf(error: ServiceDiscoveryError): readonly Problem[] {
 
 function ofNest(error: HttpException): ErrorBody {
   const status = error.getStatus();
-  return { error: { code: codeOfStatus(status), message: error.message, problems: [] }, status_code: status };
+  return bodyOf(status, codeOfStatus(status), error.message);
 }
 
 function codeOfStatus(status: number): RestErrorCode {

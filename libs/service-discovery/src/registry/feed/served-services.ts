@@ -73,7 +73,8 @@ export class ServedServices {
   private tooOld(): RegistryUnavailableError {
     const [age, limit] = [this.feed.ageMs(), this.maxAgeMs].map((ms) => Math.floor(ms / 1_000));
     return new RegistryUnavailableError(
-      `The registry is unreachable, and its last answer is ${age} s old: more than the ${limit} s of maxSnapshotAge`,
+      `The registry is unreachable, and its last answer is ${age} s old: more than the ${limit} s of maxSnapshotAge. ` +
+        'Bring it back, or raise maxSnapshotAge',
     );
   }
 }

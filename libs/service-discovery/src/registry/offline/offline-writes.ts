@@ -16,6 +16,7 @@ import {
 import { isHealthNews, isOperatorStatus } from '../../store/index.js';
 import { type SnapshotOverlay } from '../feed/snapshot-feed.js';
 import { type WriteTarget } from '../store-writes.js';
+import { unknownWhileAway } from '../unknown-while-away.js';
 import { OfflineQueue } from './offline-queue.js';
 import { withStatus } from './offline-write.js';
 import { type OfflineDeps, Reconciler } from './reconciler.js';
@@ -199,9 +200,7 @@ export class OfflineWrites implements WriteTarget {
     const instance = feed.shown(key);
     if (!instance) {
       if (feed.snapshot.connected) return false;
-      const { serviceName: service, instanceId } = key;
-      const message = 'The registry is unreachable, and this instance is not in the last snapshot';
-      throw new RegistryUnavailableError(message, { service, instanceId });
+      throw unknownWhileAway(key);
     }
     const isRepeat = !isOperatorStatus(status) && status === instance.healthStatus && !this.queue.get(key);
     const isOwn = leases.leaseOf(key)?.generation === instance.generation;

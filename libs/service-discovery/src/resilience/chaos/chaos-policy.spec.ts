@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { InvalidConfigurationError, ResponseStatusError, seededRandom } from '../../common/index.js';
+import { InvalidConfigurationError, messageOf, ResponseStatusError, seededRandom } from '../../common/index.js';
 import { ManualClock } from '../../testing/manual-clock.js';
 import { type ChaosOptions, ChaosPolicy, CHAOS_OPTIONS } from './chaos-policy.js';
 import { ResiliencePolicy } from '../pipeline/resilience-policy.js';
@@ -126,7 +126,7 @@ describe('CHAOS_OPTIONS', () => {
     try {
       CHAOS_OPTIONS.resolve(options, 'users.chaos');
     } catch (error) {
-      return (error as InvalidConfigurationError).message.split('\n').slice(1);
+      return messageOf(error).split('\n').slice(1);
     }
     return [];
   };

@@ -47,18 +47,27 @@ export function createRefusal(
   tooSlow: boolean,
 ): CircuitOpenError {
   const subject = service === undefined ? 'The circuit' : `The circuit of "${service}"`;
-  if (state === 'isolated') return new CircuitOpenError(`${subject} was opened by hand`, { service });
-  const why =
-    state === 'closed'
-      ? 'has closed just now and lets only a part of the calls through'
-      : `is open after too many ${tooSlow ? 'slow calls' : 'failures'}`;
-  if (retryAfterMs === undefined) return new CircuitOpenError(`${subject} ${why}`, { service });
+  if (state === 'isolated') {
+    return new CircuitOpenError(`${subject} was opened by hand. Set it to automatic when calls may go there again`, {
+      service,
+    });
+  }
   // Rounded up, so that a retry after that time is not too early.
-  const wholeMs = Math.ceil(retryAfterMs);
-  return new CircuitOpenError(`${subject} ${why}: try again in ${durationText(wholeMs)}`, {
-    service,
-    retryAfterMs: wholeMs,
-  });
+  const wholeMs = retryAfterMs && Math.ceil(retryAfterMs);
+  const what =
+    state === 'closed'
+      ? `has closed just now and lets only a part of the calls through. ${tryAgain(wholeMs)}`
+      : `is open after too many ${tooSlow ? 'slow calls' : 'failures'}. ${wayOutOfOpenCircuit(wholeMs)}`;
+  return new CircuitOpenError(`${subject} ${what}`, { service, retryAfterMs: wholeMs });
+}
+
+/** What to do about a circuit that is open. */
+export function wayOutOfOpenCircuit(retryAfterMs: number | undefined): string {
+  return `${tryAgain(retryAfterMs)}, and find out why calls fail`;
+}
+
+function tryAgain(afterMs: number | undefined): string {
+  return `Try again ${afterMs === undefined ? 'later' : `in ${durationText(afterMs)}`}`;
 }
 
 /** One step of a circuit breaker from a state to another. */

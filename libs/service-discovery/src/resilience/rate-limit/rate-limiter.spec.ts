@@ -74,7 +74,7 @@ describe('RateLimiter', () => {
       code: 'RATE_LIMITED',
       service: 'users',
       retryAfterMs: 301,
-      message: 'The limit of 3 calls per 1 s for "users" is used up',
+      message: expect.stringContaining('The limit of 3 calls per 1 s for "users" is used up. Try again in 301 ms'),
     });
     clock.advance(300);
     expect((await failure(limiter.acquire())).retryAfterMs).toBe(1);

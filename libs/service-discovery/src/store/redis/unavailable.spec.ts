@@ -1,9 +1,15 @@
 import { describe, expect, it } from '@jest/globals';
+import { messageOf } from '../../common/index.js';
 import { unavailableError, type Circumstances } from './unavailable.js';
 
-const messageOf = (said: string, topology: Circumstances['topology']): string =>
-  unavailableError(Object.assign(new Error(said), { name: 'ReplyError' }), { where: 'there', topology, tls: undefined })
-    .message;
+const refusalBy = (said: string, topology: Circumstances['topology']): string =>
+  messageOf(
+    unavailableError(Object.assign(new Error(said), { name: 'ReplyError' }), {
+      where: 'there',
+      topology,
+      tls: undefined,
+    }),
+  );
 
 describe('the error for a server that rejects commands', () => {
   it.each<[Circumstances['topology'], string, string]>([
@@ -26,12 +32,12 @@ describe('the error for a server that rejects commands', () => {
     ],
     ['cluster', 'ERR This instance has cluster support disabled', 'it is not a Cluster: use a redis:// URL'],
   ])('with a %s URL says how to fix it: %s', (topology, said, hint) => {
-    expect(messageOf(said, topology)).toBe(`Redis at there refuses: ${said} (${hint})`);
+    expect(refusalBy(said, topology)).toBe(`Redis at there refuses: ${said} (${hint})`);
   });
 
   it('gives no hint about the URL when a slot has moved in a Cluster or with a client of the user', () => {
     for (const topology of ['cluster', undefined] as const) {
-      expect(messageOf('MOVED 3808 127.0.0.1:7111', topology)).toBe(
+      expect(refusalBy('MOVED 3808 127.0.0.1:7111', topology)).toBe(
         'Redis at there refuses: MOVED 3808 127.0.0.1:7111',
       );
     }
@@ -39,11 +45,13 @@ describe('the error for a server that rejects commands', () => {
 });
 
 const connectingSays = (code: string, message: string, tls: boolean | undefined): string =>
-  unavailableError(Object.assign(new Error(message), { code }), {
-    where: 'redis://redis:6379',
-    topology: 'single',
-    tls,
-  }).message;
+  messageOf(
+    unavailableError(Object.assign(new Error(message), { code }), {
+      where: 'redis://redis:6379',
+      topology: 'single',
+      tls,
+    }),
+  );
 
 describe('the error for an unreachable Redis', () => {
   it.each<[string, string, boolean | undefined, RegExp]>([
@@ -62,7 +70,9 @@ describe('the error for an unreachable Redis', () => {
     ['ETIMEDOUT', 'connect ETIMEDOUT', false],
     ['', 'it did not answer within 2 s', undefined],
   ])('does not guess a cause without evidence: %s %s', (code, message, tls) => {
-    expect(connectingSays(code, message, tls)).toBe(`Redis at redis://redis:6379 cannot be reached: ${message}`);
+    expect(connectingSays(code, message, tls)).toBe(
+      `Redis at redis://redis:6379 cannot be reached: ${message}. Check that it runs, and that the address is right`,
+    );
   });
 });
 
@@ -73,7 +83,7 @@ it('includes the configured hint if the error itself has none', () => {
     tls: undefined,
     unreachableHint: 'try here',
   };
-  const said = (error: Error): string => unavailableError(error, circumstances).message;
+  const said = (error: Error): string => messageOf(unavailableError(error, circumstances));
   expect(said(new Error('connect ECONNREFUSED'))).toBe(
     'Redis at there cannot be reached: connect ECONNREFUSED (try here)',
   );

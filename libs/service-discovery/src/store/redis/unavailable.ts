@@ -74,7 +74,8 @@ export function unavailableError(cause: unknown, circumstances: Circumstances): 
   const refuses = name === 'ReplyError';
   const verb = refuses ? 'refuses' : 'cannot be reached';
   const hint = hintFor({ code, message }, circumstances) ?? (refuses ? undefined : circumstances.unreachableHint);
-  const end = hint === undefined ? '' : ` (${hint})`;
+  const usual = refuses ? '' : '. Check that it runs, and that the address is right';
+  const end = hint === undefined ? usual : ` (${hint})`;
   return new RegistryUnavailableError(`Redis at ${circumstances.where} ${verb}: ${messageOf(cause)}${end}`, {
     cause: withoutCommand(cause),
   });

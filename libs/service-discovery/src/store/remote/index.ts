@@ -10,11 +10,5 @@ export {
 export { RemoteRegistryStore, type RemoteRegistryStoreDeps, type SplitAnswer } from './remote-registry-store.js';
 export { toChangeBody, type ChangeBody } from './change-body.js';
 export { toHealthBody, toInstanceBody, type HealthBody, type InstanceBody } from './instance-body.js';
-export {
-  errorFieldsOf,
-  type RegistryAnswer,
-  RegistryHttp,
-  REMOVED_HEADER,
-  toError as toRegistryError,
-} from './registry-http.js';
+export { errorFieldsOf, type RegistryAnswer, RegistryHttp, REMOVED_HEADER } from './registry-http.js';
 export { readEventStream, textOf as streamText } from './watch-stream.js';

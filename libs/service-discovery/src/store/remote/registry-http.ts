@@ -53,9 +53,9 @@ export class RegistryHttp {
   constructor(
     private readonly options: ResolvedRemoteRegistryStoreOptions,
     private readonly clock: Clock,
-    events?: EventSink,
+    private readonly deps: { readonly events?: EventSink; /** How to get in, for errors. */ readonly wayIn: string },
   ) {
-    this.tls = new ServiceTls(options.tls, { clock, events, use: 'registry' });
+    this.tls = new ServiceTls(options.tls, { clock, events: deps.events, use: 'registry' });
     this.tls.onRotated(() => this.renewPool());
   }
 
@@ -83,8 +83,16 @@ export class RegistryHttp {
       const answer = await this.dispatch(method, path, body, signal, 'text/event-stream');
       const { statusCode: status, headers } = answer;
       if (status === 200 && String(headers['content-type']).startsWith('text/event-stream')) return answer;
-      throw toError(this.url, { status, body: parseJson(await readText(answer, LONGEST_ERROR)) });
+      throw this.toError({ status, body: parseJson(await readText(answer, LONGEST_ERROR)) });
     });
+  }
+
+  /**
+   * The error for an answer of the registry. An answer about the request itself becomes the library's error of the same
+   * code; any other answer becomes a `RegistryUnavailableError`.
+   */
+  toError(answer: Pick<RegistryAnswer, 'status' | 'body'>, subject?: Subject): ServiceDiscoveryError {
+    return toError(answer, { url: this.url, wayIn: this.deps.wayIn, subject });
   }
 
   /** Closes all connections, including those in use. */
@@ -159,7 +167,10 @@ export class RegistryHttp {
   private unavailable(cause: unknown): ServiceDiscoveryError {
     if (cause instanceof ServiceDiscoveryError) return cause;
     const reason = this.closed ? 'the store is closed' : this.reasonOf(cause);
-    return new RegistryUnavailableError(`The registry at ${this.url} cannot be reached: ${reason}`, { cause });
+    return new RegistryUnavailableError(
+      `The registry at ${this.url} cannot be reached: ${reason}. Check that it runs, and that the URL is right`,
+      { cause },
+    );
   }
 
   private reasonOf(cause: unknown): string {
@@ -197,22 +208,16 @@ interface ErrorFields {
 const PREFIX_HINT = "A global prefix of the registry's app belongs at its end: http://host:3000/api";
 /** The end of a URL that has the path of the REST API twice. */
 const DOUBLED_PATH = /(\/.+)\1$/;
-const WAY_IN =
-  "Set `remote.token` or SERVICE_DISCOVERY_TOKEN to the registry's shared token, or `remote.headers` to what its guard asks for";
+/** The instance that a request was about, with its host for a registration. */
+type Subject = InstanceKey & { readonly host?: string };
 
 /** The way past what refuses requests before the registry has looked at their token. */
 const WAY_PAST_GUARD =
   'put `api: { decorators: [Public()] }` into its ServiceDiscoveryModule.forRoot, with the decorator by which that guard lets routes pass';
 
-/**
- * The error for an answer of the registry. An answer about the request itself becomes the library's error of the same
- * code; any other answer becomes a `RegistryUnavailableError`.
- * @param subject the instance that the request was about, with its host for a registration
- */
-export function toError(
-  url: string,
-  answer: { readonly status: number; readonly body: unknown },
-  subject?: InstanceKey & { readonly host?: string },
+function toError(
+  answer: Pick<RegistryAnswer, 'status' | 'body'>,
+  { url, wayIn, subject }: { readonly url: string; readonly wayIn: string; readonly subject?: Subject },
 ): ServiceDiscoveryError {
   const fields = errorFieldsOf(answer.body);
   const { code, message = '', problems = [], reason, retry_after_ms: retryAfterMs } = fields;
@@ -230,15 +235,15 @@ export function toError(
       return new RegistryUnavailableError(`The registry at ${url} refuses it${reason}`, details);
     }
     return new RegistryUnavailableError(
-      `The registry at ${url} does not let this process in (status ${answer.status})${reason}. ${WAY_IN}`,
+      `The registry at ${url} does not let this process in (status ${answer.status})${reason}. ${wayIn}`,
       details,
     );
   }
   switch (code) {
     case 'INVALID_INSTANCE':
-      return new InvalidInstanceError(problems.map(toProblem));
+      return new InvalidInstanceError(problems.map(toProblem), subject?.serviceName);
     case 'HOST_NOT_ALLOWED':
-      return new HostNotAllowedError(subject?.host ?? '', reason ?? message);
+      return new HostNotAllowedError(subject?.host ?? '', reason ?? message, undefined, subject?.serviceName);
     case 'LEASE_LOST':
       return new LeaseLostError(subject?.serviceName ?? '', subject?.instanceId ?? '');
     case 'INVALID_REQUEST':

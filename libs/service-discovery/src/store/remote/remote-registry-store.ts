@@ -19,7 +19,7 @@ import { isOperatorStatus, type RegistryStore, type ReportChannel } from '../reg
 import { type OnBadRecord } from './change-body.js';
 import { type HealthBody, toHealthBody, toRegistrationBody } from './instance-body.js';
 import { resolveRemoteRegistryStoreOptions, type RemoteRegistryStoreOptions } from './options.js';
-import { type RegistryAnswer, RegistryHttp, REMOVED_HEADER, toError } from './registry-http.js';
+import { type RegistryAnswer, RegistryHttp, REMOVED_HEADER } from './registry-http.js';
 import { readChanges } from './watch-stream.js';
 
 export interface RemoteRegistryStoreDeps {
@@ -38,6 +38,9 @@ export interface SplitAnswer {
 
 /** Leases per request, so that the body stays well below the registry's limit. */
 const LEASES_PER_REQUEST = 5_000;
+
+const WAY_IN =
+  "Set `remote.token` or SERVICE_DISCOVERY_TOKEN to the registry's shared token, or `remote.headers` to what its guard asks for";
 
 /**
  * Registrations kept by the process behind a URL, reached over its REST API; the watch is an event stream. Each request
@@ -63,7 +66,10 @@ export class RemoteRegistryStore implements RegistryStore, ReportChannel {
   constructor(options: RemoteRegistryStoreOptions, deps: RemoteRegistryStoreDeps = {}) {
     this.clock = deps.clock ?? systemClock;
     this.onBadRecord = deps.onBadRecord;
-    this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), this.clock, deps.events);
+    this.http = new RegistryHttp(resolveRemoteRegistryStoreOptions(options), this.clock, {
+      events: deps.events,
+      wayIn: WAY_IN,
+    });
   }
 
   put(instance: ServiceInstance, ttlMs: number): Promise<Lease> {
@@ -171,7 +177,7 @@ export class RemoteRegistryStore implements RegistryStore, ReportChannel {
   }
 
   private refusal(answer: RegistryAnswer, subject?: InstanceKey & { host?: string }): ServiceDiscoveryError {
-    return toError(this.http.url, answer, subject);
+    return this.http.toError(answer, subject);
   }
 }
 

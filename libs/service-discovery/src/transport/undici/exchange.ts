@@ -4,18 +4,16 @@ import { type Dispatcher } from 'undici';
 import {
   type AbortListener,
   type Cancellation,
-  certificateCode,
   messageOf,
   nameOfRequest,
   pendingInput,
   ServiceDiscoveryError,
   type TimerWheel,
-  tlsFailure,
-  TransportError,
   unansweredHint,
   type WheelTimer,
 } from '../../common/index.js';
 import { HostNotAllowedError, type ServiceInstance } from '../../model/index.js';
+import { sendFailure, targetText } from '../send-failure.js';
 import { type OutgoingBody, release, type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { type Connection, type ConnectionPool, type PooledRequest } from './connection-pool.js';
 import { type BodyFlow, IncomingBody } from './incoming-body.js';
@@ -229,27 +227,21 @@ export function toFailure(
   neverSent: boolean,
   wasSilent = false,
 ): ServiceDiscoveryError {
-  const isRefused = error instanceof HostNotAllowedError;
-  if (error instanceof ServiceDiscoveryError && !isRefused) return error;
-  const request = nameOfRequest(sent);
-  const subject = `${request} of ${to.serviceName}/${to.instanceId} at ${to.host}:${to.port}`;
-  const details = { service: to.serviceName, instanceId: to.instanceId, request, cause: error };
+  if (error instanceof ServiceDiscoveryError && !(error instanceof HostNotAllowedError)) return error;
   const code = textOf(error, 'code');
-  if (REFUSED_CODES.has(code)) {
-    return new ServiceDiscoveryError('INVALID_REQUEST', `${subject} is not valid: ${messageOf(error)}`, details);
+  const isRefused = REFUSED_CODES.has(code);
+  if (isRefused || failedByItself(sent.body, error, code)) {
+    const target = targetText(to, sent);
+    const what = isRefused ? `${target} is not valid` : `The body of ${target} failed`;
+    return new ServiceDiscoveryError('INVALID_REQUEST', `${what}: ${messageOf(error)}. Correct the request`, {
+      service: to.serviceName,
+      instanceId: to.instanceId,
+      request: nameOfRequest(sent),
+      cause: error,
+    });
   }
-  if (failedByItself(sent.body, error, code)) {
-    return new ServiceDiscoveryError('INVALID_REQUEST', `The body of ${subject} failed: ${messageOf(error)}`, details);
-  }
-  const what = neverSent ? 'could not be sent' : 'got no response';
   const hint = to.protocol === 'https' && (neverSent || wasSilent) ? unansweredHint(error) : '';
-  const reason = tlsFailure(error) ?? messageOf(error) + hint;
-  return new TransportError(
-    `${subject} ${what}: ${reason}`,
-    neverSent,
-    details,
-    isRefused ? error.code : certificateCode(error),
-  );
+  return sendFailure({ error, to, sent, neverSent, hint });
 }
 
 /** On a network error undici destroys the body with that error; any other error comes from the body itself. */

@@ -116,7 +116,7 @@ describe('UndiciTransport and forbidden hosts', () => {
     await expect(transport.send(server.instance({ host: 'localhost' }), GET)).rejects.toMatchObject({
       code: 'HOST_NOT_ALLOWED',
       message: expect.stringMatching(
-        /"localhost" is not allowed: it is not among .* The option allowedHosts lists them/,
+        /"localhost" is not allowed: it is not among .* List it in the option allowedHosts, /,
       ),
     });
   });

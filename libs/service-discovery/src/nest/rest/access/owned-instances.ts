@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { RegistryUnavailableError } from '../../../common/index.js';
 import { type InstanceKey, type Lease, type ServiceInstance } from '../../../model/index.js';
-import { type GenerationOptions, ServiceRegistry } from '../../../registry/index.js';
+import { type GenerationOptions, ServiceRegistry, unknownWhileAway } from '../../../registry/index.js';
 import { type RequestAccess } from './request-access.js';
 
 /**
@@ -60,12 +59,8 @@ export class OwnedInstances {
     );
   }
 
-  private assertConnected({ serviceName, instanceId }: InstanceKey): void {
-    if (this.registry.snapshot.connected) return;
-    throw new RegistryUnavailableError('The registry is unreachable, and this instance is not in the last snapshot', {
-      service: serviceName,
-      instanceId,
-    });
+  private assertConnected(key: InstanceKey): void {
+    if (!this.registry.snapshot.connected) throw unknownWhileAway(key);
   }
 
   private isOf(instance: ServiceInstance, generation: number | undefined): boolean {

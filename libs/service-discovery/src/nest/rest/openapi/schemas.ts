@@ -126,6 +126,7 @@ export const SCHEMAS = {
     error: object({
       code: text('Stable; docs/reference/errors.md lists all.'),
       message: text('For people; may change between releases.'),
+      page: text('Where the code is explained, with what to do.'),
       problems: list(
         object({ field: text(), value: anything('What was sent, shortened.'), expected: text() }),
         'Every wrong field of the request.',
