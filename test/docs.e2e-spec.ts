@@ -75,6 +75,15 @@ describe('docs/compatibility.md', () => {
   });
 });
 
+describe('docs/migrate-from-kong.md', () => {
+  it('links each row of its mapping to the page that explains it', async () => {
+    const tables = (await page('migrate-from-kong.md')).split(/\n\n/).filter((part) => part.startsWith('| Kong'));
+    const rows = tables.flatMap((table) => table.trim().split('\n').slice(2));
+    expect(rows.length).toBeGreaterThan(60);
+    expect(rows.filter((row) => !/\]\([^)]+\) \|$/.test(row))).toEqual([]);
+  });
+});
+
 describe('SECURITY.md', () => {
   it('names a test for each attack', async () => {
     const text = await readFile(join(root, 'SECURITY.md'), 'utf8');
