@@ -127,7 +127,7 @@ function readHash(fields: EntityFields, hashOn: Hash, warn: Warn): Pick<LoadBala
   }
   fields.dropped('hash_on_cookie_path', 'the cookie is read, and not set');
   if (hashFallback === 'none') {
-    const note = 'calls without a key go by p2c_ewma, where Kong chooses at random';
+    const note = 'calls without a key go by p2c_ewma, where Kong sends all of them to one target';
     fields.approximated('hash_fallback', note, 'loadBalancing.hash.fallback');
   }
   const sources = [...new Set(inputs.filter((source) => source !== undefined))];
