@@ -195,6 +195,11 @@ describe('nest-service-discovery', () => {
     );
     const { out: json } = await run(['share', 'legacy', '--json']);
     expect(JSON.parse(json)).toMatchObject({ via: { share: 20 }, parts: [{ part: 'via', attempts: 1, errors: 1 }] });
+    await register('direct', 'direct-1');
+    expect(await run(['share', 'direct', '20'])).toMatchObject({
+      code: 2,
+      out: expect.stringContaining(`Give the option services: [{ name: 'direct', via: 'http://…' }]`) as unknown,
+    });
     for (const wrong of ['101', '-1', '', 'half']) {
       expect(await run(['share', 'legacy', '--', wrong])).toMatchObject({
         code: 2,
@@ -208,7 +213,7 @@ describe('nest-service-discovery', () => {
     await register('fresh', 'fresh-2', { version: '2.0.0' });
     const { out } = await run(['rollout', 'start', 'fresh', '2.x', '--steps', '5,100', '--max-error-rate', '1%']);
     expect(out).toMatch(/^The rollout of fresh to 2\.x is running: 5 % of the calls .*steps of 5, 100 %, each 5 min/);
-    expect(out).toContain('Undo: npx nest-service-discovery rollout abort fresh');
+    expect(out).toMatch(/Undo: npx nest-service-discovery rollout abort fresh\n$/);
     const moved = new Promise((resolve) => {
       app.get(EventBus).on('rollout.moved', ({ state }) => state === 'rolled_back' && resolve(state));
     });
@@ -220,6 +225,11 @@ describe('nest-service-discovery', () => {
       out: expect.stringMatching(/was rolled back: 0 % .*1 of 1 attempts failed, more than 1 %/) as unknown,
     });
     expect((await run(['rollout', 'abort', 'fresh'])).out).toBe('All calls to fresh go directly\n');
+    const absent = await run(['rollout', 'start', 'fresh', '3.x', '--json']);
+    expect(absent).toMatchObject({ code: 0, out: expect.stringContaining('(registered: 1.0.0, 2.0.0)') as unknown });
+    await registry.changeSplit('elsewhere', () => ({ via: { url: 'http://kong:8000/users', share: 100 } }));
+    const none = await run(['rollout', 'start', 'elsewhere', '3.x']);
+    expect(none).toMatchObject({ code: 0, out: expect.stringContaining('(registered: none)') as unknown });
     for (const wrong of [
       ['--steps', '5,x'],
       ['--min-attempts', '0'],

@@ -38,7 +38,7 @@ describe('the share of calls through a gateway', () => {
     expect((await get('split')).body).toEqual({ service_name: service, via: null, ...DIRECT });
     const answer = await put('share', { share: 5 });
     expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
-    expect(answer.body.error.message).toContain(`"${service}" has no gateway: list it in services`);
+    expect(answer.body.error.message).toContain(`Give the option services: [{ name: '${service}', via:`);
   });
 
   it('is set for all callers, and told to the journal', async () => {

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Writable } from 'node:stream';
@@ -61,13 +61,30 @@ describe('the command kong', () => {
     const file = join(directory, 'kong.json');
     const { stdout } = await run('import', DUMP, '--out', file);
     expect(JSON.parse(await readFile(file, 'utf8'))).toMatchObject({ services: [{ name: 'users' }] });
-    expect(stdout).toContain(`${file}: 1 services`);
+    expect(stdout).toContain(`${file}: 1 service\n`);
     expect(stdout).toContain('services users: approximated');
   });
 
   it('prints options, registrations and report as one JSON', async () => {
     const { stdout } = await run('import', DUMP, '--json');
     expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['options', 'registrations', 'report']);
+  });
+
+  it('prints the report alone as JSON where a file takes the options', async () => {
+    const { stdout } = await run('import', DUMP, '--json', '--out', join(directory, 'kong.ts'));
+    expect(Object.keys(JSON.parse(stdout) as object)).toEqual(['report']);
+  });
+
+  it('names the registry that it writes to, unless the user has named it', async () => {
+    // There is nothing to register, so the registry on that port, if there is one, hears nothing of it.
+    const file = join(directory, 'empty.yaml');
+    await writeFile(file, '{ _format_version: "3.0", upstreams: [{ name: unused }] }');
+    const { code, stderr } = await run('import', file, '--apply');
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr:
+        'http://127.0.0.1:3000 is asked, since neither --url nor SERVICE_DISCOVERY_REGISTRY_URL names another registry.\n',
+    });
   });
 
   it('registers the targets, and finds what differs afterwards', async () => {
@@ -82,11 +99,15 @@ describe('the command kong', () => {
       stdout: expect.stringMatching(/^SERVICE .*\nusers {4}http:\/\/10\.0\.0\.1:8001 {2}100\n/),
     });
     expect(registry.getInstances('users')).toEqual([]);
-    expect(await run('import', DUMP, '--apply', ...url)).toMatchObject({ code: 0 });
+    expect(await run('import', DUMP, '--apply', ...url)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(`Registered 1 of 1 target with ${urlOf(app)}/service-discovery.\n`) as unknown,
+      stderr: '',
+    });
     expect(registry.getInstances('users')).toHaveLength(1);
     expect(await run('check', DUMP, ...url)).toMatchObject({
       code: 0,
-      stdout: 'The registry has all 1 targets of Kong as they are there.\n',
+      stdout: `${urlOf(app)}/service-discovery has all targets of Kong as they are there: 1.\n`,
     });
 
     await registry.register({

@@ -7,7 +7,7 @@ import { type ServiceRegistration, toInstance } from '../model/index.js';
 import { toInstanceBody } from '../store/index.js';
 import { CommandError, UsageError } from './command-error.js';
 import { type Finding, type Task } from './look.js';
-import { type Output } from './output.js';
+import { counted, type Output } from './output.js';
 
 interface ImportFlags {
   readonly out?: string;
@@ -33,7 +33,7 @@ const IN_PARALLEL = 16;
 export function addKong(
   program: Command,
   stderr: NodeJS.WriteStream,
-  ask: (command: Command, task: Task) => Promise<void>,
+  { ask, change }: Readonly<Record<'ask' | 'change', (command: Command, task: Task) => Promise<void>>>,
 ): Command {
   const kong = program.command('kong').description('Moves services from Kong: imports its configuration, and compares');
 
@@ -47,10 +47,11 @@ export function addKong(
     .addHelpText(
       'after',
       '\nWithout --out, a terminal shows the module, and then the report; JSON has options, registrations and report.\n' +
+        'With --out, both have the report, and what --apply or --dry-run adds.\n' +
         'Placeholders such as ${{ env "DECK_HOST" }} are read from the environment.',
     )
     .action((files: string[], flags: ImportFlags, command: Command) =>
-      ask(command, (registry, out) => importKong(registry, out, files, flags, stderr)),
+      (flags.apply ? change : ask)(command, (registry, out) => importKong(registry, out, files, flags, stderr)),
     );
 
   kong
@@ -63,7 +64,7 @@ export function addKong(
         const found = (await differences(registry, imported)).filter(({ kind }) => kind !== 'extra');
         const { length } = imported.registrations;
         out.show({ differences: found }, () => {
-          if (found.length === 0) out.line(`The registry has all ${length} targets of Kong as they are there.`);
+          if (found.length === 0) out.line(`${registry.url} has all targets of Kong as they are there: ${length}.`);
           else printDifferences(out, found);
         });
         return found.length > 0 ? 1 : 0;
@@ -96,11 +97,20 @@ async function importKong(
   const text = formatKongReport(report);
   if (path !== undefined) await save(path, imported);
   const failed = apply ? await register(registry, registrations, stderr) : [];
-  out.show({ options, registrations, report, ...(apply && { failed }) }, () => {
+  const shown = {
+    ...(path === undefined && { options }),
+    ...((path === undefined || dryRun) && { registrations }),
+    report,
+    ...(apply && { failed }),
+  };
+  out.show(shown, () => {
     if (dryRun) printRegistrations(out, registrations);
     else if (path === undefined && !apply) out.line(imported.toTypeScript());
-    if (path !== undefined) out.line(`${path}: ${options.services.length} services`);
-    if (apply) out.line(`Registered ${registrations.length - failed.length} of ${registrations.length} targets.`);
+    if (path !== undefined) out.line(`${path}: ${counted(options.services.length, 'service')}`);
+    if (apply) {
+      const done = `${registrations.length - failed.length} of ${counted(registrations.length, 'target')}`;
+      out.line(`Registered ${done} with ${registry.url}.`);
+    }
     for (const { target, message } of failed) out.line(`${target}: ${message}`);
     if (path === undefined && !dryRun && !apply) stderr.write(text);
     else out.line(`\n${text}`);

@@ -27,6 +27,7 @@ import { type RegistryFlags } from './registry.js';
 import { endRollout, setShare, showRollout, showSplit, startRollout } from './split.js';
 
 const DEFAULT_URL = 'http://127.0.0.1:3000';
+const URL_VARIABLE = 'SERVICE_DISCOVERY_REGISTRY_URL';
 
 /** The world that the command runs in. */
 export interface CommandWorld {
@@ -54,9 +55,7 @@ export function makeProgram(world: CommandWorld): Command {
       'Shows which services are registered, where their instances are and how they are; operates them, and runs the registry.',
     )
     .addOption(
-      new Option('--url <url>', 'the registry, or any app that serves its API')
-        .env('SERVICE_DISCOVERY_REGISTRY_URL')
-        .default(DEFAULT_URL),
+      new Option('--url <url>', 'the registry, or any app that serves its API').env(URL_VARIABLE).default(DEFAULT_URL),
     )
     .addOption(
       new Option('--token <secret>', "the registry's token, which other machines need").env('SERVICE_DISCOVERY_TOKEN'),
@@ -88,6 +87,14 @@ export function makeProgram(world: CommandWorld): Command {
     } finally {
       await registry.close();
     }
+  };
+
+  /** As `ask`, for what changes something. A registry that the user did not name may not be the one that they mean. */
+  const change = (command: Command, task: Task): Promise<void> => {
+    if (command.getOptionValueSourceWithGlobals('url') === 'default') {
+      world.stderr.write(`${DEFAULT_URL} is asked, since neither --url nor ${URL_VARIABLE} names another registry.\n`);
+    }
+    return ask(command, task);
   };
 
   program.commandsGroup('Look:');
@@ -167,7 +174,7 @@ export function makeProgram(world: CommandWorld): Command {
       .option('--reason <text>', 'why, for those who see the status')
       .addHelpText('after', examples(`${name} user-service user-service-1 --reason "new disk"`))
       .action((service: string, instance: string, { reason }: { reason?: string }, command: Command) =>
-        ask(command, (registry, out) => setStatus(registry, out, [service, instance], status, reason)),
+        change(command, (registry, out) => setStatus(registry, out, [service, instance], status, reason)),
       );
   }
 
@@ -189,12 +196,11 @@ export function makeProgram(world: CommandWorld): Command {
         instance: string | undefined,
         { set }: { set?: 'isolated' | 'closed' | 'automatic' },
         command: Command,
-      ) =>
-        ask(command, (registry, out) => {
-          if (set === undefined) return showCircuits(registry, out, service);
-          if (service === undefined) throw new UsageError('--set needs the service whose circuit it is');
-          return setCircuit(registry, out, service, instance, set);
-        }),
+      ) => {
+        if (set === undefined) return ask(command, (registry, out) => showCircuits(registry, out, service));
+        if (service === undefined) throw new UsageError('--set needs the service whose circuit it is');
+        return change(command, (registry, out) => setCircuit(registry, out, service, instance, set));
+      },
     );
 
   program
@@ -209,9 +215,9 @@ export function makeProgram(world: CommandWorld): Command {
         '\nThe address of the gateway is set by the option services: [{ name, via }].',
     )
     .action((service: string, share: number | undefined, { reason }: { reason?: string }, command: Command) =>
-      ask(command, (registry, out) =>
-        share === undefined ? showSplit(registry, out, service) : setShare(registry, out, service, share, reason),
-      ),
+      share === undefined
+        ? ask(command, (registry, out) => showSplit(registry, out, service))
+        : change(command, (registry, out) => setShare(registry, out, service, share, reason)),
     );
 
   const rollout = program
@@ -231,7 +237,9 @@ export function makeProgram(world: CommandWorld): Command {
     .option('--reason <text>', 'why, for those who read the journal')
     .addHelpText('after', examples('rollout start user-service 2.x --steps 5,25,100 --max-error-rate 2'))
     .action((service: string, version: string, flags: RolloutFlags, command: Command) =>
-      ask(command, (registry, out) => startRollout(registry, out, service, toRollout(version, flags), flags.reason)),
+      change(command, (registry, out) =>
+        startRollout(registry, out, service, toRollout(version, flags), flags.reason, world.stderr),
+      ),
     );
   rollout
     .command('status')
@@ -248,7 +256,7 @@ export function makeProgram(world: CommandWorld): Command {
     .argument('<service>', SERVICE)
     .option('--reason <text>', 'why, for those who read the journal')
     .action((service: string, { reason }: { reason?: string }, command: Command) =>
-      ask(command, (registry, out) => endRollout(registry, out, service, reason)),
+      change(command, (registry, out) => endRollout(registry, out, service, reason)),
     );
 
   program.commandsGroup('Set up:');
@@ -279,7 +287,7 @@ export function makeProgram(world: CommandWorld): Command {
       )({ ...flags, token: fromFlag ? token : undefined });
     });
 
-  const kong = addKong(program, world.stderr, ask);
+  const kong = addKong(program, world.stderr, { ask, change });
 
   program
     .command('completion')

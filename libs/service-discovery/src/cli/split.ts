@@ -1,5 +1,6 @@
+import { rangeOf } from '../balancing/index.js';
 import { type RegistryClient, type RolloutRequest, type RolloutView, type SplitView } from '../client/index.js';
-import { durationText } from '../common/index.js';
+import { durationText, ServiceDiscoveryError } from '../common/index.js';
 import { type Finding } from './look.js';
 import { COMMAND, type Output } from './output.js';
 
@@ -32,12 +33,29 @@ export async function startRollout(
   service: string,
   rollout: RolloutRequest,
   reason: string | undefined,
+  stderr: NodeJS.WriteStream,
 ): Promise<void> {
   const split = await registry.startRollout(service, rollout, { reason });
   out.show(split, () => {
     describe(out, split);
     out.line(`Undo: ${COMMAND} rollout abort ${service}`);
   });
+  const versions = await versionsOf(registry, service);
+  if (versions.some((version) => rangeOf(rollout.version).has(version))) return;
+  // No error: a new version that starts after its rollout never has more than the share of the first step.
+  stderr.write(
+    `No instance of ${service} has a version in ${rollout.version} yet (registered: ${versions.join(', ') || 'none'}). ` +
+      'If the range is right, start one: it gets its share once it has registered.\n',
+  );
+}
+
+async function versionsOf(registry: RegistryClient, service: string): Promise<readonly string[]> {
+  const { instances } = await registry.service(service).catch((error: unknown) => {
+    // One that is known only by its gateway.
+    if (error instanceof ServiceDiscoveryError && error.code === 'SERVICE_NOT_FOUND') return { instances: [] };
+    throw error;
+  });
+  return [...new Set(instances.flatMap(({ version }) => version ?? []))].sort();
 }
 
 /** Shows how a rollout stands: 1 if it was rolled back. */

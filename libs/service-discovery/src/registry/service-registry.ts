@@ -3,6 +3,7 @@ import {
   Listeners,
   raceAbort,
   RegistryUnavailableError,
+  ServiceDiscoveryError,
   settlesWithin,
   systemClock,
   systemRandom,
@@ -284,8 +285,12 @@ export class ServiceRegistry {
     if (!isShare(share)) throw invalidRequest([{ path: 'share', value: share, expected: 'a number from 0 to 100' }]);
     await this.changeSplit(name, (known) => {
       if (known?.via) return { ...known, via: { ...known.via, share } };
-      const expected = `no share, since "${name}" has no gateway: list it in services: [{ name: '${name}', via: 'http://…' }]`;
-      throw invalidRequest([{ path: 'share', value: share, expected }]);
+      throw new ServiceDiscoveryError(
+        'INVALID_REQUEST',
+        `"${name}" has no gateway that a share of the calls could go through. ` +
+          `Give the option services: [{ name: '${name}', via: 'http://…' }], with the address of the gateway, to one process`,
+        { service: name },
+      );
     });
   }
 
