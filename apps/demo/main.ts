@@ -1,5 +1,5 @@
 /**
- * `npm run demo`: the library on real processes, in about a minute. It measures the machine's capacity and adapts its
+ * `npm run demo`: the library on real processes, in a minute or more. It measures the machine's capacity and adapts its
  * load, so that its claims also hold on a busy machine. Exits with 0 if all of them held, else with 1, and leaves no
  * process behind.
  */

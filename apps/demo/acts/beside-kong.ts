@@ -7,7 +7,7 @@ import { waitFor } from '../support/wait.js';
 
 /** Per cent of the calls that go through Kong: away from it, and back. */
 const SHARES = [100, 50, 0, 50];
-const CALLS_PER_SHARE = 120;
+const CALLS_PER_SHARE = 60;
 const TOLERANCE = 5;
 
 /** Moves the calls of a service away from Kong, step by step and back, while they are made. */
@@ -32,9 +32,10 @@ export async function besideKong(stage: Stage): Promise<void> {
     await waitFor(`the caller to send ${share} % through Kong`, async () =>
       (await client.split('user-service')).via?.share === share ? true : undefined,
     );
-    const before = { passedOn: kong.passedOn, answered: load.answered };
+    // Kong counts a call when it arrives: the answers are too late to compare with.
+    const before = { passedOn: kong.passedOn, sent: load.sent };
     await load.more(CALLS_PER_SHARE);
-    measured.push((100 * (kong.passedOn - before.passedOn)) / (load.answered - before.answered));
+    measured.push((100 * (kong.passedOn - before.passedOn)) / (load.sent - before.sent));
     const { parts } = await client.split('user-service');
     const told = parts.map(
       ({ part, attempts, error_rate: rate }) =>
