@@ -333,7 +333,8 @@ export class ServiceRegistry {
     await this.changeSplit(name, (known) => {
       const { rollout, ...others } = known ?? {};
       if (!rollout) {
-        throw invalidRequest([{ path: 'name', value: name, expected: 'a service with a rollout' }], name);
+        const message = `"${name}" has no rollout to end: all of its versions take calls alike`;
+        throw new ServiceDiscoveryError('INVALID_REQUEST', message, { service: name });
       }
       if (rollout.state !== 'running') return others;
       const why = reason === undefined ? {} : { reason };
