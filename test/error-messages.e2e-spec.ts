@@ -49,7 +49,7 @@ const MESSAGES: Record<ErrorCode, readonly (readonly [make: () => unknown, wayOu
   BULKHEAD_FULL: [
     [
       () => new core.BulkheadFullError({ service, limit: 2, queue: 1 }),
-      'Add instances, or raise bulkhead.maxConcurrent or maxQueue',
+      'Find out what takes so long, or raise bulkhead.maxConcurrent or bulkhead.maxQueue',
     ],
     [() => new core.BulkheadFullError({ service, limit: 2 }), 'Add instances, or raise concurrency'],
   ],

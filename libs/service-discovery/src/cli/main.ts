@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { createRequire } from 'node:module';
 import { type Command, CommanderError } from 'commander';
 import { ServiceDiscoveryError } from '../common/index.js';
 import { CommandError, UsageError } from './command-error.js';
@@ -11,6 +12,9 @@ stdout.on('error', (error: NodeJS.ErrnoException) => {
   process.exit();
 });
 const program = makeProgram({ stdout, stderr, env, ended, onFinding: () => (process.exitCode = 1) });
+// An option of the root is read after a command too, and some commands have a --version of their own.
+if (commandOf(program, process.argv.slice(2)) === program)
+  program.version(version(), '-V, --version', 'print the version');
 try {
   await program.parseAsync();
 } catch (error) {
@@ -46,6 +50,11 @@ function commandOf(parent: Command, args: readonly string[]): Command {
     if (child) return commandOf(child, args.slice(args.indexOf(arg) + 1));
   }
   return parent;
+}
+
+function version(): string {
+  const { version } = createRequire(import.meta.url)('nest-service-discovery/package.json') as { version: string };
+  return version;
 }
 
 /** Aborts at the first signal to end; the next one ends the process at once. */

@@ -125,6 +125,8 @@ async function listen(app: INestApplication, { port, host }: RegistryFlags): Pro
     await app.listen(port, host);
   } catch (error) {
     await app.close();
-    throw new CommandError(`The registry cannot listen on ${host}, port ${port}: ${(error as Error).message}`);
+    throw new CommandError(
+      `The registry cannot listen on ${host}, port ${port}: ${(error as Error).message}. --port and --host choose another`,
+    );
   }
 }

@@ -69,7 +69,7 @@ interface Note {
   readonly by?: string;
 }
 
-const WAY_IN = "Give the client the registry's shared token as `token`, or what its guard asks for as `headers`";
+const WAY_IN = 'Send its shared token (`token`), or what its guard asks for (`headers`)';
 
 /** The most that a page holds. */
 const PAGE = 1_000;

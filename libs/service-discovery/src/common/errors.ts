@@ -180,6 +180,11 @@ function callsOf(count: number): string {
   return count === 1 ? '1 call' : `${count} calls`;
 }
 
+/** Of a limit that is reached. */
+function waitingText(queue: number): string {
+  return queue === 0 ? 'none may wait' : `${callsOf(queue)} ${queue === 1 ? 'waits' : 'wait'} already`;
+}
+
 /** One wrong setting or field. */
 export interface Problem {
   /** Path of the option or field, such as `retry.maxAttempts`, or the name of an environment variable. */
@@ -384,15 +389,17 @@ export class BulkheadFullError extends ServiceDiscoveryError {
     queue?: number;
     waitedMs?: number;
   }) {
-    const slots = `All ${limit} slots${forService(details)}`;
-    const what =
+    super(
+      'BULKHEAD_FULL',
       queue === undefined
-        ? `Each instance${forService(details)} has as many calls as it may: ${limit}`
-        : waitedMs === undefined
-          ? `${slots} are busy, and ${callsOf(queue)} wait already`
-          : `${slots} stayed busy for the ${durationText(waitedMs)} that a call may wait`;
-    const option = queue === undefined ? 'concurrency' : 'bulkhead.maxConcurrent or maxQueue';
-    super('BULKHEAD_FULL', `${what}. Add instances, or raise ${option}`, details);
+        ? `Each instance${forService(details)} has as many calls as it may: ${limit}. Add instances, or raise concurrency`
+        : `${callsOf(limit)}${forService(details)} may run at once, and ` +
+            (waitedMs === undefined
+              ? waitingText(queue)
+              : `none ended in the ${durationText(waitedMs)} that a call may wait`) +
+            '. Find out what takes so long, or raise bulkhead.maxConcurrent or bulkhead.maxQueue',
+      details,
+    );
   }
 }
 
@@ -430,7 +437,7 @@ export class ConcurrencyLimitedError extends ServiceDiscoveryError {
     super(
       'CONCURRENCY_LIMITED',
       `The limit${forService(details)} is ${callsOf(limit)} at once, as many as the callee was found to handle, and ` +
-        `${callsOf(queue)} wait already. Add instances, or let more calls wait (adaptiveConcurrency.maxQueue)`,
+        `${waitingText(queue)}. Add instances, or let more calls wait (adaptiveConcurrency.maxQueue)`,
       details,
     );
   }
@@ -478,6 +485,11 @@ export interface AnswerIssue {
   readonly message: string;
 }
 
+/** class-validator begins its messages with the name of the field. */
+function textOfIssue({ path, message }: AnswerIssue): string {
+  return path === '' || message.startsWith(`${path} `) ? message : `${path}: ${message}`;
+}
+
 /**
  * The instance answered with JSON that is not as the schema says; `issues` has every wrong field, without its value, which may
  * not belong in a log. Not retried, and no circuit breaker counts it: every instance of that version answers alike.
@@ -487,7 +499,7 @@ export class ResponseInvalidError extends ServiceDiscoveryError {
     readonly issues: readonly AnswerIssue[],
     details: ErrorDetails = {},
   ) {
-    const wrong = issues.map(({ path, message }) => (path === '' ? message : `${path}: ${message}`)).join('; ');
+    const wrong = issues.map(textOfIssue).join('; ');
     super(
       'RESPONSE_INVALID',
       `${calleeOf(details)} answered with an invalid body: ${wrong}. ` +

@@ -209,7 +209,7 @@ export class CallEngine {
     const pipeline = this.pipelineOf(known, settings);
     const { view, outermost } = pipeline;
     let span = this.carry(service, request, prepared, waitedMs);
-    if (this.traces.isOn) span = this.printed(span, request, prepared, pipeline, times.timeoutMs, waitedMs);
+    if (this.traces.isOn) span = this.printed(span, request, prepared, pipeline, times, waitedMs);
     return runCall(
       new Call(view, request, prepared, times, use.consume, this.callDeps, false, waitedMs, span),
       outermost,
@@ -237,7 +237,7 @@ export class CallEngine {
     request: ServiceCallRequest,
     prepared: PreparedRequest,
     pipeline: Pipeline,
-    timeoutMs: number,
+    times: CallTimes,
     waitedMs = 0,
   ): CallSpan | undefined {
     const { clock, events } = this.callDeps;
@@ -247,8 +247,9 @@ export class CallEngine {
       request: nameOfRequest(prepared),
       stages: pipeline.describe(),
       explanation: explainService(view, request, prepared),
+      times,
       waitedMs,
-      leftMs: Math.min(timeoutMs - waitedMs, givenDeadline({ deps: this.callDeps, prepared }) - clock.epoch()),
+      leftMs: Math.min(times.timeoutMs - waitedMs, givenDeadline({ deps: this.callDeps, prepared }) - clock.epoch()),
       now: () => clock.now(),
       events,
       span,

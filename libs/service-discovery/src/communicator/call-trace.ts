@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { durationText, messageOf } from '../common/index.js';
+import { durationText, messageOf, TransportError } from '../common/index.js';
 import {
   addressOf,
   type EventIds,
@@ -9,6 +9,7 @@ import {
 } from '../model/index.js';
 import { type CallStageDescription } from './call/stage.js';
 import { type AttemptOutcome, type AttemptSpan, type CallSpan, type TracedAttempt } from './call-tracer.js';
+import { type CallTimes } from './options/index.js';
 import { type InstanceCallExplanation, type ServiceExplanation } from './explain-service.js';
 
 /** Receives the text of one call of `ServiceCommunicator.trace`, of several lines without a line break at the end. */
@@ -21,6 +22,7 @@ export interface CallStart {
   readonly request: string;
   readonly stages: readonly CallStageDescription[];
   readonly explanation: ServiceExplanation;
+  readonly times: CallTimes;
   /** How long it has waited for the service to be registered, in milliseconds. */
   readonly waitedMs: number;
   /** The time that it has from now on, in milliseconds. */
@@ -82,6 +84,8 @@ export class CallTraces {
 /** Collects the decisions of one call, and prints them when it has ended. */
 class PrintedCall implements CallSpan {
   private readonly decisions: string[] = [];
+  /** Where the decision on an attempt that follows stands, as it falls before the one that failed has ended. */
+  private retry: { readonly attempt: number; readonly at: number } | undefined;
   private readonly beganAt: number;
 
   constructor(
@@ -94,6 +98,9 @@ class PrintedCall implements CallSpan {
 
   emit<Name extends EventName>(type: Name, payload: ServiceDiscoveryEvents[Name] & EventIds): void {
     const decision = describe(type, payload);
+    if (type === 'call.retried') {
+      this.retry = { attempt: (payload as ServiceDiscoveryEvents['call.retried']).attempt, at: this.decisions.length };
+    }
     if (decision !== undefined) this.note(decision);
     const end = type === 'call.completed' ? (payload as ServiceDiscoveryEvents['call.completed']) : undefined;
     // Before the event is passed on, as its payload belongs to the readers of events then.
@@ -114,7 +121,8 @@ class PrintedCall implements CallSpan {
       inject: (headers) => inner?.inject(headers),
       send: (send) => (inner ? inner.send(send) : send()),
       end: (outcome) => {
-        this.note(`attempt ${attempt} ${describeOutcome(outcome)}`);
+        const before = this.retry?.attempt === attempt + 1 ? this.retry.at : undefined;
+        this.note(`attempt ${attempt} ${describeOutcome(outcome)}`, before);
         inner?.end(outcome);
       },
     };
@@ -124,17 +132,20 @@ class PrintedCall implements CallSpan {
     return this.start.now() - this.beganAt;
   }
 
-  private note(decision: string): void {
-    this.decisions.push(`+${Math.round(this.elapsedMs())} ms`.padEnd(9) + decision);
+  private note(decision: string, at = this.decisions.length): void {
+    this.decisions.splice(at, 0, `+${Math.round(this.elapsedMs())} ms`.padEnd(9) + decision);
   }
 
   private text({ status, code, attempts }: ServiceDiscoveryEvents['call.completed']): string {
-    const { service, request, stages, explanation } = this.start;
+    const { service, request, stages, times, explanation } = this.start;
     const result = code ?? (status === undefined ? 'answered' : String(status));
     const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
     return [
       `${request} of ${service}: ${result} after ${tries}, ${Math.round(this.elapsedMs())} ms`,
-      ...section('settings', stages.map(describeStage)),
+      ...section(
+        'settings',
+        stages.map((one) => describeStage(one, times)),
+      ),
       ...section('instances', explanation.instances.map(describeInstance)),
       ...section('decisions', this.decisions),
     ].join('\n');
@@ -145,10 +156,15 @@ function section(title: string, lines: readonly string[]): string[] {
   return [`  ${title}`, ...(lines.length === 0 ? ['none'] : lines).map((line) => `    ${line}`)];
 }
 
-function describeStage({ stage, options }: CallStageDescription): string {
-  const settings = Object.entries(options).flatMap(([name, value]) =>
-    value === undefined ? [] : [`${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`],
-  );
+/** Without what is off. */
+function describeStage({ stage, options }: CallStageDescription, { timeoutMs, attemptTimeoutMs }: CallTimes): string {
+  const times: Readonly<Record<string, number>> = { timeoutMs, attemptTimeoutMs };
+  const settings = Object.entries(options).flatMap(([name, value]) => {
+    const ms = times[name];
+    if (ms !== undefined) return [`${name.slice(0, -'Ms'.length)} ${durationText(ms)}`];
+    if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) return [];
+    return [`${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`];
+  });
   return `${stage.padEnd(24)}${settings.join(', ')}`.trimEnd();
 }
 
@@ -161,7 +177,13 @@ function describeInstance({ instanceId, status, taken, stage, reason, circuit }:
 function describeOutcome({ status, error }: AttemptOutcome): string {
   const answered = status === undefined ? '' : `was answered ${status}`;
   if (error === undefined) return answered || 'was given up';
-  return `${answered && `${answered}, and `}failed: ${messageOf(error)}`;
+  return `${answered && `${answered}, and `}failed: ${messageOf(causeOf(error))}`;
+}
+
+/** Of a failure below HTTP, whose message names the request and the address once more. */
+function causeOf(error: unknown): unknown {
+  const isBelowHttp = error instanceof TransportError && error.code === 'TRANSPORT_FAILURE';
+  return isBelowHttp ? (error.cause ?? error) : error;
 }
 
 /** The decisions that events tell of, but for those of {@link PrintedCall.startAttempt}. */

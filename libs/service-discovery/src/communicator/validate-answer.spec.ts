@@ -59,7 +59,7 @@ describe('callServiceJson() with a schema', () => {
     expect(error).toMatchObject({ code: 'RESPONSE_INVALID', service: 'users', request: 'GET /users/1' });
     expect((error as ResponseInvalidError).issues.map(({ path }) => path)).toEqual(['id', 'address.city']);
     expect(error.message).toContain(
-      'GET /users/1 of users answered with an invalid body: id: id must be an integer number; address.city: city must be a string',
+      'GET /users/1 of users answered with an invalid body: id must be an integer number; address.city: city must be a string',
     );
     expect(error.message).not.toMatch(/hunter2|secret/);
   });

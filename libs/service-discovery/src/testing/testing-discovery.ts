@@ -2,6 +2,7 @@ import {
   type Duration,
   InvalidConfigurationError,
   isRecord,
+  messageOf,
   raceAbort,
   sleep,
   systemClock,
@@ -93,7 +94,7 @@ class FakeProcess implements FakeServiceInstance {
     if (this.delayMs > 0) await sleep(systemClock, this.delayMs, end);
     const { failure } = this;
     if (typeof failure === 'number') return reply(failure);
-    if (failure) throw this.failed(`broke off: ${failure.message}`, false, failure);
+    if (failure) throw this.failed(`broke off: ${messageOf(failure)}`, false, failure);
     return answerOf(handler, request, this.registered);
   }
 

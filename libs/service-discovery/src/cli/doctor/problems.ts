@@ -51,7 +51,10 @@ export const PROBLEMS: readonly DoctorProblem[] = [
           },
           {
             see: 'a name that is nearly the same',
-            found: ({ view, service, names }) => (view ? undefined : suggestNear(service, names).trim() || undefined),
+            found: ({ view, service, names }) => {
+              const near = view ? '' : suggestNear(service, names);
+              return near === '' ? undefined : `there is no "${service}"${near}`;
+            },
             why: 'Names are exact: `user-service` is not `users`.',
             cure: 'Use the registered name.',
           },

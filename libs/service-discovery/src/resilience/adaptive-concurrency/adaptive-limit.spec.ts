@@ -46,7 +46,7 @@ describe('AdaptiveLimit', () => {
       code: 'CONCURRENCY_LIMITED',
       service: 'users',
       message: expect.stringContaining(
-        'The limit for "users" is 4 calls at once, as many as the callee was found to handle, and 0 calls wait already',
+        'The limit for "users" is 4 calls at once, as many as the callee was found to handle, and none may wait',
       ),
     });
     permits[0]?.settle('failed');

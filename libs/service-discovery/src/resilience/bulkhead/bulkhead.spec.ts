@@ -20,7 +20,7 @@ describe('Bulkhead', () => {
     expect(error).toMatchObject({
       code: 'BULKHEAD_FULL',
       service: 'users',
-      message: expect.stringContaining('All 2 slots for "users" are busy, and 0 calls wait already'),
+      message: expect.stringContaining('2 calls for "users" may run at once, and none may wait'),
     });
     expect(stateOf(bulkhead)).toEqual([2, 0]);
   });
@@ -142,7 +142,9 @@ describe('Bulkhead', () => {
     await expect(waiting).rejects.toMatchObject({
       code: 'BULKHEAD_FULL',
       service: 'users',
-      message: expect.stringContaining('All 1 slots for "users" stayed busy for the 2 s that a call may wait'),
+      message: expect.stringContaining(
+        '1 call for "users" may run at once, and none ended in the 2 s that a call may wait',
+      ),
     });
     release();
     (await later)();

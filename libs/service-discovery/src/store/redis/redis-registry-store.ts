@@ -1,13 +1,14 @@
 import {
+  type Clock,
   InvalidConfigurationError,
+  messageOf,
+  type Problem,
   raceAbort,
+  type Random,
+  RegistryUnavailableError,
   sleep,
   systemClock,
   systemRandom,
-  RegistryUnavailableError,
-  type Clock,
-  type Problem,
-  type Random,
 } from '../../common/index.js';
 import {
   type Change,
@@ -523,7 +524,7 @@ export class RedisRegistryStore implements RegistryStore, CheckerRoster, ReportC
   }
 
   private noteUnreadableNamespace(error: Error): void {
-    this.troubles.note({ kind: 'unreadable_namespace', reason: this.link.unavailable(error).message });
+    this.troubles.note({ kind: 'unreadable_namespace', reason: messageOf(this.link.unavailable(error)) });
   }
 
   /** Reports a key of the wrong type that background work finds, since no caller would see the error. */

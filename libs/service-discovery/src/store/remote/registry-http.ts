@@ -230,12 +230,12 @@ function toError(
         details,
       );
     }
-    const reason = message && `: ${message.replace(/\.$/, '')}`;
+    const said = message.replace(/\.$/, '');
     if (code === 'ACCESS_DENIED') {
-      return new RegistryUnavailableError(`The registry at ${url} refuses it${reason}`, details);
+      return new RegistryUnavailableError(`The registry at ${url} refuses it${said && `: ${said}`}`, details);
     }
     return new RegistryUnavailableError(
-      `The registry at ${url} does not let this process in (status ${answer.status})${reason}. ${wayIn}`,
+      `The registry at ${url} does not let this process in (status ${answer.status}). ${wayIn}${said && `. It says: ${said}`}`,
       details,
     );
   }
