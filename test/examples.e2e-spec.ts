@@ -34,7 +34,7 @@ import {
   ServiceRegistry,
 } from 'nest-service-discovery';
 import { freePort } from '../bench/support/free-port.js';
-import { buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
+import { buildPackage, type BuiltPackage, BUILD_TIMEOUT_MS, compileSources } from './support/built-package.js';
 import { readPages } from './support/pages.js';
 import { RedisServer } from './support/redis-server.js';
 import { type Identity, TestAuthority } from './support/test-authority.js';
@@ -95,25 +95,7 @@ beforeAll(async () => {
         .replaceAll(PAGE_CERTIFICATES, authority.directory),
     );
   }
-  await writeFile(
-    join(built.consumer, 'tsconfig.json'),
-    JSON.stringify({
-      compilerOptions: {
-        target: 'es2023',
-        module: 'nodenext',
-        strict: true,
-        noUncheckedIndexedAccess: true,
-        experimentalDecorators: true,
-        emitDecoratorMetadata: true,
-        skipLibCheck: true,
-        types: ['node'],
-      },
-      include: ['*.ts'],
-    }),
-  );
-  await exec(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', built.consumer]).catch(
-    ({ stdout }: { stdout: string }) => Promise.reject(new Error(`The examples do not compile:\n${stdout}`)),
-  );
+  await compileSources(built, ['*.ts']);
 }, BUILD_TIMEOUT_MS);
 
 afterAll(async () => {

@@ -1,15 +1,18 @@
-import { execFile } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { ProcessGroup, type ServiceProcess } from '../apps/support/processes.js';
-import { addSources, type BuiltPackage, buildPackage, BUILD_TIMEOUT_MS } from './support/built-package.js';
+import {
+  addSources,
+  type BuiltPackage,
+  buildPackage,
+  BUILD_TIMEOUT_MS,
+  compileSources,
+} from './support/built-package.js';
 import { readPages } from './support/pages.js';
 import { pollUntil } from './support/poll.js';
 
-const root = join(import.meta.dirname, '..');
 const page = (await readPages()).get('docs/from-http-service.md')!;
 /** The address of user-service in the apps before. */
 const FIXED_URL = 'http://127.0.0.1:3001';
@@ -87,21 +90,7 @@ beforeAll(async () => {
       await writeFile(path, source.replace(FIXED_URL, '${process.env.USERS_URL}'));
     }
   }
-  const compilerOptions = {
-    target: 'es2023',
-    module: 'nodenext',
-    strict: true,
-    experimentalDecorators: true,
-    emitDecoratorMetadata: true,
-    skipLibCheck: true,
-    types: ['node'],
-  };
-  const include = ['before', 'discovery', 'protection'];
-  await writeFile(join(built.consumer, 'tsconfig.json'), JSON.stringify({ compilerOptions, include }));
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  await promisify(execFile)(process.execPath, [tsc, '-p', built.consumer]).catch(({ stdout }: { stdout: string }) =>
-    Promise.reject(new Error(`The apps do not compile:\n${stdout}`)),
-  );
+  await compileSources(built, ['before', 'discovery', 'protection']);
   group = new ProcessGroup({ directory: pathToFileURL(`${built.consumer}/`), startTimeoutMs: 120_000 });
   const registry = await group.start({ name: 'registry', script: 'registry/main.js', env: { PORT: '0' } });
   registryUrl = registry.url;

@@ -59,3 +59,22 @@ export async function addSources({ consumer }: BuiltPackage, folder: string): Pr
     await writeFile(target, code);
   }
 }
+
+/** Compiles TypeScript of the project as its user would, with the types of the package. */
+export async function compileSources({ consumer }: BuiltPackage, include: readonly string[]): Promise<void> {
+  const compilerOptions = {
+    target: 'es2023',
+    module: 'nodenext',
+    strict: true,
+    noUncheckedIndexedAccess: true,
+    experimentalDecorators: true,
+    emitDecoratorMetadata: true,
+    skipLibCheck: true,
+    types: ['node'],
+  };
+  await writeFile(join(consumer, 'tsconfig.json'), JSON.stringify({ compilerOptions, include }));
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  await exec(process.execPath, [tsc, '-p', consumer]).catch(({ stdout }: { stdout: string }) =>
+    Promise.reject(new Error(`${include.join(', ')} do not compile:\n${stdout}`)),
+  );
+}

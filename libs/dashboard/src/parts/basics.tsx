@@ -75,6 +75,35 @@ export function Since({ at }: { readonly at: string }) {
   );
 }
 
+interface TableProps {
+  readonly label: string;
+  readonly caption?: string;
+  readonly columns: readonly { readonly title: string; readonly isNumber?: boolean }[];
+  /** The rows. */
+  readonly children: ComponentChildren;
+}
+
+/** A table that scrolls sideways where the page is narrower. */
+export function Table({ label, caption, columns, children }: TableProps) {
+  return (
+    <div class="scroll-x" tabIndex={0} role="region" aria-label={`${label}, table`}>
+      <table>
+        {caption !== undefined && <caption class="muted">{caption}</caption>}
+        <thead>
+          <tr>
+            {columns.map(({ title, isNumber = false }) => (
+              <th key={title} scope="col" class={isNumber ? 'is-number' : undefined}>
+                {title}
+              </th>
+            ))}
+          </tr>
+        </thead>
+        <tbody>{children}</tbody>
+      </table>
+    </div>
+  );
+}
+
 interface SectionProps {
   readonly title: string;
   readonly id?: string;

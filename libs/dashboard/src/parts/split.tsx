@@ -2,7 +2,7 @@ import { counted, duration, ms, percent, words } from '../format.js';
 import { mayOperate, useLive } from '../live.js';
 import { about, type Rollout, type Split } from '../model.js';
 import { type Action, ActionButton } from './action-dialog.js';
-import { Section, Since } from './basics.js';
+import { Section, Since, Table } from './basics.js';
 
 /** How the calls to a service are split, where they are: through a gateway, and between versions. */
 export function SplitSection({ name }: { readonly name: string }) {
@@ -104,6 +104,14 @@ function Plan({ rollout }: { readonly rollout: Rollout }) {
 /** The name of a process, without what makes it unique. */
 const hostAndPid = (driver: string): string => driver.split(' ', 1)[0] ?? driver;
 
+const PART_COLUMNS = [
+  { title: 'Part' },
+  { title: 'Attempts', isNumber: true },
+  { title: 'Share', isNumber: true },
+  { title: 'Errors', isNumber: true },
+  { title: 'p99', isNumber: true },
+];
+
 function PartTable({ split: { rollout, parts } }: { readonly split: Split }) {
   if (parts.length === 0) return <p class="muted">No attempt has been made since that was set.</p>;
   const names = {
@@ -113,38 +121,16 @@ function PartTable({ split: { rollout, parts } }: { readonly split: Split }) {
     stable: 'other versions',
   };
   return (
-    <div class="scroll-x" tabIndex={0} role="region" aria-label="Attempts by part, table">
-      <table>
-        <caption class="muted">Attempts since that was set</caption>
-        <thead>
-          <tr>
-            <th scope="col">Part</th>
-            <th scope="col" class="is-number">
-              Attempts
-            </th>
-            <th scope="col" class="is-number">
-              Share
-            </th>
-            <th scope="col" class="is-number">
-              Errors
-            </th>
-            <th scope="col" class="is-number">
-              p99
-            </th>
-          </tr>
-        </thead>
-        <tbody>
-          {parts.map(({ part, attempts, share, errors, error_rate: errorRate, p99_ms: p99 }) => (
-            <tr key={part}>
-              <th scope="row">{names[part]}</th>
-              <td class="is-number">{attempts.toLocaleString()}</td>
-              <td class="is-number">{percent(share)}</td>
-              <td class={`is-number ${errors > 0 ? 'is-bad' : ''}`}>{percent(errorRate)}</td>
-              <td class="is-number">{ms(p99)}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table label="Attempts by part" caption="Attempts since that was set" columns={PART_COLUMNS}>
+      {parts.map(({ part, attempts, share, errors, error_rate: errorRate, p99_ms: p99 }) => (
+        <tr key={part}>
+          <th scope="row">{names[part]}</th>
+          <td class="is-number">{attempts.toLocaleString()}</td>
+          <td class="is-number">{percent(share)}</td>
+          <td class={`is-number ${errors > 0 ? 'is-bad' : ''}`}>{percent(errorRate)}</td>
+          <td class="is-number">{ms(p99)}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }

@@ -2,7 +2,7 @@ import { useLayoutEffect, useMemo, useRef } from 'preact/hooks';
 import { ms, percent, rate, words } from '../format.js';
 import { useTopology } from '../live.js';
 import { type CallEdge, type Fault, type ServiceNode, type Topology } from '../model.js';
-import { Empty, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
+import { Empty, Heading, Loaded, Section, StatusBadge, StatusIcon, Table } from '../parts/basics.js';
 import { type GraphLayout, layOut } from '../parts/graph-layout.js';
 import { isNarrow } from '../parts/narrow.js';
 import { route, setQuery, toService } from '../router.js';
@@ -278,56 +278,41 @@ function NodeOf({ node, place, size, isAffected }: NodeOfProps) {
   );
 }
 
+const EDGE_COLUMNS = [
+  { title: 'Caller → service' },
+  { title: 'Rate', isNumber: true },
+  { title: 'Errors', isNumber: true },
+  { title: 'p50', isNumber: true },
+  { title: 'p95', isNumber: true },
+  { title: 'p99', isNumber: true },
+  { title: 'Status' },
+  { title: 'Known by' },
+];
+
 function EdgeTable({ edges, nodes }: { readonly edges: readonly CallEdge[]; readonly nodes: readonly ServiceNode[] }) {
   const statuses = new Map(nodes.map((node) => [node.service_name, node.status]));
   const sorted = [...edges].sort((a, b) => (b.calls_per_second ?? 0) - (a.calls_per_second ?? 0));
   return (
-    <div class="scroll-x" tabIndex={0} role="region" aria-label="Which service calls which, table">
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Caller → service</th>
-            <th scope="col" class="is-number">
-              Rate
-            </th>
-            <th scope="col" class="is-number">
-              Errors
-            </th>
-            <th scope="col" class="is-number">
-              p50
-            </th>
-            <th scope="col" class="is-number">
-              p95
-            </th>
-            <th scope="col" class="is-number">
-              p99
-            </th>
-            <th scope="col">Status</th>
-            <th scope="col">Known by</th>
-          </tr>
-        </thead>
-        <tbody>
-          {sorted.map((edge) => (
-            <tr key={`${edge.from} ${edge.to}`}>
-              <th scope="row" class="edge-names">
-                {edge.from}{' '}
-                <span>
-                  → <a href={toService(edge.to)}>{edge.to}</a>
-                </span>
-              </th>
-              <td class="is-number">{rate(edge.calls_per_second)}</td>
-              <td class={`is-number ${(edge.error_share ?? 0) > 0 ? 'is-bad' : ''}`}>{percent(edge.error_share)}</td>
-              <td class="is-number">{ms(edge.p50_ms)}</td>
-              <td class="is-number">{ms(edge.p95_ms)}</td>
-              <td class="is-number">{ms(edge.p99_ms)}</td>
-              <td>
-                <StatusBadge status={statuses.get(edge.to) ?? 'unknown'} />
-              </td>
-              <td class="muted">{edge.source === 'both' ? 'calls, declared' : edge.source}</td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-    </div>
+    <Table label="Which service calls which" columns={EDGE_COLUMNS}>
+      {sorted.map((edge) => (
+        <tr key={`${edge.from} ${edge.to}`}>
+          <th scope="row" class="edge-names">
+            {edge.from}{' '}
+            <span>
+              → <a href={toService(edge.to)}>{edge.to}</a>
+            </span>
+          </th>
+          <td class="is-number">{rate(edge.calls_per_second)}</td>
+          <td class={`is-number ${(edge.error_share ?? 0) > 0 ? 'is-bad' : ''}`}>{percent(edge.error_share)}</td>
+          <td class="is-number">{ms(edge.p50_ms)}</td>
+          <td class="is-number">{ms(edge.p95_ms)}</td>
+          <td class="is-number">{ms(edge.p99_ms)}</td>
+          <td>
+            <StatusBadge status={statuses.get(edge.to) ?? 'unknown'} />
+          </td>
+          <td class="muted">{edge.source === 'both' ? 'calls, declared' : edge.source}</td>
+        </tr>
+      ))}
+    </Table>
   );
 }

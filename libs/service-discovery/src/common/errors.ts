@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { durationText } from './texts.js';
+import { durationText, tryAgain } from './texts.js';
 import { elementsOf, isRecord } from './values.js';
 
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
@@ -150,7 +150,7 @@ function withoutPage(message: string, code: string): string {
 
 /** ` for "users"`, where the service is known. */
 function forService({ service }: ErrorDetails): string {
-  return service === undefined ? '' : ` for "${service}"`;
+  return service ? ` for "${service}"` : '';
 }
 
 /** A request as errors name it, such as `GET /users/999`: without the query, which may contain secrets. */
@@ -203,6 +203,12 @@ export function describeProblem({ path, value, expected }: Problem): string {
 export function invalidRequest(problems: readonly Problem[], service?: string): ServiceDiscoveryError {
   const message = `The request${forService({ service })} is not valid: ${problems.map(describeProblem).join('; ')}`;
   return new ServiceDiscoveryError('INVALID_REQUEST', message, { service });
+}
+
+/** The error for an instance that is not registered. */
+export function instanceNotFound(service: string, instanceId: string): ServiceDiscoveryError {
+  const message = `No instance "${instanceId}" of "${service}" is registered. Look up its id, which changes when a process restarts`;
+  return new ServiceDiscoveryError('INSTANCE_NOT_FOUND', message, { service, instanceId });
 }
 
 /** A value as short text for a message; never throws, at most about 80 characters. */
@@ -286,10 +292,13 @@ export class InvalidInstanceError extends ServiceDiscoveryError {
   }
 }
 
+/** What to do about an unknown service, where nothing better is known. */
+export const CHECK_THE_NAME = 'Check the name, or start the service';
+
 /** No such service is registered. */
 export class ServiceNotFoundError extends ServiceDiscoveryError {
   /** @param suggestion such as ` (did you mean "…"?)`, with the way out */
-  constructor(service: string, details: ErrorDetails = {}, suggestion = '. Check the name, or start the service') {
+  constructor(service: string, details: ErrorDetails = {}, suggestion = `. ${CHECK_THE_NAME}`) {
     super('SERVICE_NOT_FOUND', `No service named "${service}" is registered${suggestion}`, { ...details, service });
   }
 }
@@ -389,17 +398,16 @@ export class BulkheadFullError extends ServiceDiscoveryError {
     queue?: number;
     waitedMs?: number;
   }) {
-    super(
-      'BULKHEAD_FULL',
-      queue === undefined
-        ? `Each instance${forService(details)} has as many calls as it may: ${limit}. Add instances, or raise concurrency`
-        : `${callsOf(limit)}${forService(details)} may run at once, and ` +
-            (waitedMs === undefined
-              ? waitingText(queue)
-              : `none ended in the ${durationText(waitedMs)} that a call may wait`) +
-            '. Find out what takes so long, or raise bulkhead.maxConcurrent or bulkhead.maxQueue',
-      details,
-    );
+    if (queue === undefined) {
+      const what = `Each instance${forService(details)} has as many calls as it may: ${limit}`;
+      super('BULKHEAD_FULL', `${what}. Add instances, or raise concurrency`, details);
+      return;
+    }
+    const waits =
+      waitedMs === undefined ? waitingText(queue) : `none ended in the ${durationText(waitedMs)} that a call may wait`;
+    const what = `${callsOf(limit)}${forService(details)} may run at once, and ${waits}`;
+    const wayOut = 'Find out what takes so long, or raise bulkhead.maxConcurrent or bulkhead.maxQueue';
+    super('BULKHEAD_FULL', `${what}. ${wayOut}`, details);
   }
 }
 
@@ -407,11 +415,10 @@ export class BulkheadFullError extends ServiceDiscoveryError {
 export class RateLimitedError extends ServiceDiscoveryError {
   constructor(details: ErrorDetails & { rate: number; perMs: number }) {
     const { rate, perMs, retryAfterMs } = details;
-    const when = retryAfterMs === undefined ? 'later' : `in ${durationText(retryAfterMs)}`;
     super(
       'RATE_LIMITED',
       `The limit of ${rate} calls per ${durationText(perMs)}${forService(details)} is used up. ` +
-        `Try again ${when}, let calls wait (rateLimit.maxWait), or raise rateLimit.rate`,
+        `${tryAgain(retryAfterMs)}, let calls wait (rateLimit.maxWait), or raise rateLimit.rate`,
       details,
     );
   }

@@ -33,6 +33,11 @@ export function durationText(ms: number): string {
   return `${Number((ms / size).toPrecision(3))} ${unit}`;
 }
 
+/** What to do about a refusal that ends by itself. */
+export function tryAgain(afterMs: number | undefined): string {
+  return `Try again ${afterMs === undefined ? 'later' : `in ${durationText(afterMs)}`}`;
+}
+
 /** Parses JSON, and returns any other text as it is. */
 export function parseLeniently(text: string): unknown {
   try {

@@ -1,8 +1,8 @@
 import {
   type Clock,
+  instanceNotFound,
   nameOfRequest,
   type Random,
-  ServiceDiscoveryError,
   ServiceNotFoundError,
   systemClock,
   systemRandom,
@@ -322,10 +322,7 @@ export class CallEngine {
       return;
     }
     const instance = [...instances, ...(gateway ? [gateway] : [])].find((one) => one.instanceId === instanceId);
-    if (!instance) {
-      const message = `No instance "${instanceId}" of "${service}" is registered. Look up its id, which changes when a process restarts`;
-      throw new ServiceDiscoveryError('INSTANCE_NOT_FOUND', message, { service, instanceId });
-    }
+    if (!instance) throw instanceNotFound(service, instanceId);
     if (!isHttp(instance.protocol)) throw unsupportedProtocol(service, [instance]);
     const { breakers } = channel.states.of(instance);
     breakers.of(settings.breakerKey, settings.circuitBreaker ?? CIRCUIT_BREAKER_OPTIONS.resolve());

@@ -1,9 +1,8 @@
-import { type Clock, suggest, suggestNear } from '../common/index.js';
+import { CHECK_THE_NAME, type Clock, suggest, suggestNear } from '../common/index.js';
 
 /** Comparing a name with every service is slow, and unknown names may come from outside, so suggestions are limited. */
 const FRESH_MS = 1_000;
 const NAMES_PER_PERIOD = 20;
-const CHECK_THE_NAME = 'Check the name, or start the service';
 /** Up to this many services are listed in full. */
 const FEW = 10;
 

@@ -16,7 +16,7 @@ export {
 } from './transport.js';
 export { type TransportTlsOptions } from './tls.js';
 export { headerFault, targetOf, withQuery } from './request-target.js';
-export { sendFailure, targetText } from './send-failure.js';
+export { sendFailure, targetDetails, targetText } from './send-failure.js';
 export { ReadContent } from './read-content.js';
 export { bodyOf, onBodyEnd, ReadBody } from './response-body.js';
 export { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';

@@ -1,4 +1,11 @@
-import { certificateCode, messageOf, nameOfRequest, tlsFailure, TransportError } from '../common/index.js';
+import {
+  certificateCode,
+  type ErrorDetails,
+  messageOf,
+  nameOfRequest,
+  tlsFailure,
+  TransportError,
+} from '../common/index.js';
 import { HostNotAllowedError, type ServiceInstance } from '../model/index.js';
 
 /** A request that failed below HTTP. */
@@ -16,18 +23,18 @@ export function targetText(to: ServiceInstance, sent: FailedRequest['sent']): st
   return `${nameOfRequest(sent)} of ${to.serviceName}/${to.instanceId} at ${to.host}:${to.port}`;
 }
 
+/** What errors of such a request carry. */
+export function targetDetails(to: ServiceInstance, sent: FailedRequest['sent'], cause: unknown): ErrorDetails {
+  return { service: to.serviceName, instanceId: to.instanceId, request: nameOfRequest(sent), cause };
+}
+
 /** The error of a request that could not be sent, or got no response. */
 export function sendFailure({ error, to, sent, neverSent, hint }: FailedRequest): TransportError {
   const code = error instanceof HostNotAllowedError ? error.code : certificateCode(error);
   const what = neverSent ? 'could not be sent' : 'got no response';
   const reason = tlsFailure(error) ?? messageOf(error) + hint;
-  const details = { service: to.serviceName, instanceId: to.instanceId, request: nameOfRequest(sent), cause: error };
-  return new TransportError(
-    `${targetText(to, sent)} ${what}: ${reason}${wayOut(code, neverSent)}`,
-    neverSent,
-    details,
-    code,
-  );
+  const message = `${targetText(to, sent)} ${what}: ${reason}${wayOut(code, neverSent)}`;
+  return new TransportError(message, neverSent, targetDetails(to, sent, error), code);
 }
 
 function wayOut(code: string | undefined, neverSent: boolean): string {

@@ -7,7 +7,6 @@ import {
   certificateCode,
   type Clock,
   messageOf,
-  nameOfRequest,
   ServiceDiscoveryError,
   type ServiceTls,
   TransportError,
@@ -20,6 +19,7 @@ import {
   sendFailure,
   type ServiceRequest,
   type ServiceResponse,
+  targetDetails,
   targetOf,
   targetText,
   type Transport,
@@ -215,12 +215,8 @@ function toFailure(error: unknown, to: ServiceInstance, sent: ServiceRequest): S
   const refusal = refusalIn(error);
   if (error instanceof ServiceDiscoveryError && !refusal) return error;
   if (isCancelled(error)) {
-    return new ServiceDiscoveryError('ABORTED', `${targetText(to, sent)} was cancelled: ${messageOf(error)}`, {
-      service: to.serviceName,
-      instanceId: to.instanceId,
-      request: nameOfRequest(sent),
-      cause: error,
-    });
+    const message = `${targetText(to, sent)} was cancelled: ${messageOf(error)}`;
+    return new ServiceDiscoveryError('ABORTED', message, targetDetails(to, sent, error));
   }
   const { code } = (error ?? {}) as { code?: unknown };
   const neverSent = refusal !== undefined || certificateCode(error) !== undefined || NEVER_SENT.has(code);

@@ -11,7 +11,7 @@ import {
   UseGuards,
   VERSION_NEUTRAL,
 } from '@nestjs/common';
-import { type Clock } from '../../common/index.js';
+import { type Clock, instanceNotFound } from '../../common/index.js';
 import { changeWithin, type HealthStatus, type InstanceStatus, type WatchScope } from '../../model/index.js';
 import { Fleet } from '../../observability/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
@@ -28,7 +28,6 @@ import { EventStreams, frameOf } from './event-streams.js';
 import { HealthBody, HeartbeatsBody, ReportBody, WatchBody, WatchParams } from './params.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
-import { InstanceNotFoundError } from './rest-error.js';
 
 /** The answer to a health report. */
 export interface HealthReportView {
@@ -130,7 +129,7 @@ export class ServiceDiscoveryFeedController {
     const only = await this.instances.toChange(accessOf(request), key);
     const known = only && (await this.registry.setStatus(key, found, toHealthDetail(detail, this.clock.epoch())));
     const instance = known ? this.registry.getInstance(key) : undefined;
-    if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
+    if (!instance) throw instanceNotFound(serviceName, instanceId);
     return this.reply.json(response, 200, {
       service_name: serviceName,
       instance_id: instanceId,

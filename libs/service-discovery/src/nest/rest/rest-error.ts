@@ -86,17 +86,6 @@ export class LimitReachedError extends Error {
   }
 }
 
-/** The instance that a path names is not registered. */
-export class InstanceNotFoundError extends ServiceDiscoveryError {
-  constructor(service: string, instanceId: string) {
-    super(
-      'INSTANCE_NOT_FOUND',
-      `No instance "${instanceId}" of "${service}" is registered. Look up its id, which changes when a process restarts`,
-      { service, instanceId },
-    );
-  }
-}
-
 const STATUS_BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   INVALID_REQUEST: 400,
   INVALID_INSTANCE: 400,

@@ -22,7 +22,7 @@ import {
   type ServiceView,
   type StatusView,
 } from '../../client/index.js';
-import { LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
+import { instanceNotFound, LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator, type HealthSelection } from '../../health/index.js';
 import { baseUrlOf, type InstanceKey, type ServiceInstance, toInstance } from '../../model/index.js';
 import { EventBus } from '../../observability/index.js';
@@ -53,7 +53,7 @@ import {
 import { type Page, pageOf } from './paging.js';
 import { Reply } from './reply.js';
 import { HiddenFromSwagger } from './swagger.js';
-import { ageHeader, InstanceNotFoundError, InvalidRequestError } from './rest-error.js';
+import { ageHeader, InvalidRequestError } from './rest-error.js';
 import {
   findListed,
   healthWithoutData,
@@ -189,7 +189,7 @@ export class ServiceDiscoveryController {
     const only = await this.instances.toChange(access, key);
     const found = only && (await this.registry.setStatus(key, operatorStatus, { reason, by }));
     const instance = found ? this.registry.getInstance(key) : undefined;
-    if (!instance) throw new InstanceNotFoundError(serviceName, instanceId);
+    if (!instance) throw instanceNotFound(serviceName, instanceId);
     const isShutdown = operatorStatus === 'draining' && reason === SHUTDOWN_REASON && access.owns(instance);
     if (!isShutdown) {
       const what = { service: serviceName, instanceId, action: 'set_status', to: operatorStatus } as const;
@@ -276,7 +276,7 @@ export class ServiceDiscoveryController {
     const key = { serviceName, instanceId };
     const transitions = this.aggregator.history(key);
     if (transitions.length === 0 && !this.registry.getInstance(key)) {
-      throw new InstanceNotFoundError(serviceName, instanceId);
+      throw instanceNotFound(serviceName, instanceId);
     }
     return this.answer(response, 200, toHistoryView(key, transitions));
   }

@@ -1,4 +1,4 @@
-import { CircuitOpenError, durationText } from '../../common/index.js';
+import { CircuitOpenError, tryAgain } from '../../common/index.js';
 import { type CircuitReason, type CircuitState, type EventSink } from '../../model/index.js';
 import { type CallCounts } from './opening-rule.js';
 
@@ -64,10 +64,6 @@ export function createRefusal(
 /** What to do about a circuit that is open. */
 export function wayOutOfOpenCircuit(retryAfterMs: number | undefined): string {
   return `${tryAgain(retryAfterMs)}, and find out why calls fail`;
-}
-
-function tryAgain(afterMs: number | undefined): string {
-  return `Try again ${afterMs === undefined ? 'later' : `in ${durationText(afterMs)}`}`;
 }
 
 /** One step of a circuit breaker from a state to another. */

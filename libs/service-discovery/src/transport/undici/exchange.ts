@@ -5,7 +5,6 @@ import {
   type AbortListener,
   type Cancellation,
   messageOf,
-  nameOfRequest,
   pendingInput,
   ServiceDiscoveryError,
   type TimerWheel,
@@ -13,7 +12,7 @@ import {
   type WheelTimer,
 } from '../../common/index.js';
 import { HostNotAllowedError, type ServiceInstance } from '../../model/index.js';
-import { sendFailure, targetText } from '../send-failure.js';
+import { sendFailure, targetDetails, targetText } from '../send-failure.js';
 import { type OutgoingBody, release, type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { type Connection, type ConnectionPool, type PooledRequest } from './connection-pool.js';
 import { type BodyFlow, IncomingBody } from './incoming-body.js';
@@ -233,12 +232,8 @@ export function toFailure(
   if (isRefused || failedByItself(sent.body, error, code)) {
     const target = targetText(to, sent);
     const what = isRefused ? `${target} is not valid` : `The body of ${target} failed`;
-    return new ServiceDiscoveryError('INVALID_REQUEST', `${what}: ${messageOf(error)}. Correct the request`, {
-      service: to.serviceName,
-      instanceId: to.instanceId,
-      request: nameOfRequest(sent),
-      cause: error,
-    });
+    const message = `${what}: ${messageOf(error)}. Correct the request`;
+    return new ServiceDiscoveryError('INVALID_REQUEST', message, targetDetails(to, sent, error));
   }
   const hint = to.protocol === 'https' && (neverSent || wasSilent) ? unansweredHint(error) : '';
   return sendFailure({ error, to, sent, neverSent, hint });
