@@ -277,10 +277,13 @@ describe('@DiscoverableService', () => {
     [{ nme: 'x' }, /Wrong\.nme: expected no option of this name \(did you mean "name"\?\)/],
     [{ name: 'a', colour: 1 }, /Wrong\.colour: expected .*: known are name, host, port, /],
     [{ name: 'a', serviceName: 'b' }, /Wrong\.serviceName: expected .*the name of the service is "name"/],
-    [undefined, /Wrong: expected an object: @DiscoverableService\(\{ name: 'user-service' \}\), but got nothing\n/],
+    [
+      undefined,
+      /Wrong: expected an object: @DiscoverableService\(\{ name: 'user-service' \}\), but got nothing\n {2}See \S+$/,
+    ],
     [
       'orders',
-      /^Invalid.*\n.*Wrong: expected an object: @DiscoverableService\(\{ name: 'orders' \}\), but got "orders"\n/,
+      /^Invalid.*\n.*Wrong: expected an object: @DiscoverableService\(\{ name: 'orders' \}\), but got "orders"\n {2}See \S+$/,
     ],
   ])('suggests the option names for %j', (options, message) => {
     const declare = (): unknown => DiscoverableService(options as DiscoverableServiceOptions)(class Wrong {});

@@ -2,6 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import * as core from 'nest-service-discovery/core';
 import {
   type ErrorCode,
+  instanceNotFound,
   invalidRequest,
   messageOf,
   type ServiceDiscoveryError,
@@ -10,7 +11,6 @@ import { closedError } from '../libs/service-discovery/src/communicator/call/cal
 import { FallbackFailedError } from '../libs/service-discovery/src/communicator/fallback-call.js';
 import { unsupportedProtocol } from '../libs/service-discovery/src/communicator/unsupported-protocol.js';
 import { HostNotAllowedError, toInstance } from '../libs/service-discovery/src/model/index.js';
-import { InstanceNotFoundError } from '../libs/service-discovery/src/nest/rest/rest-error.js';
 import { CallFixture, failure } from '../libs/service-discovery/src/testing/call-fixture.js';
 import { excessOf, parseJson } from '../libs/service-discovery/src/transport/body-source.js';
 import { sendFailure } from '../libs/service-discovery/src/transport/index.js';
@@ -84,7 +84,7 @@ const MESSAGES: Record<ErrorCode, readonly (readonly [make: () => unknown, wayOu
     [() => unsupportedProtocol(service, [{ ...instance, protocol: 'redis' }]), "use discoverService('users')"],
     [() => unsupportedProtocol(service, [instance]), 'register it with https'],
   ],
-  INSTANCE_NOT_FOUND: [[() => new InstanceNotFoundError(service, 'a'), 'Look up its id']],
+  INSTANCE_NOT_FOUND: [[() => instanceNotFound(service, 'a'), 'Look up its id']],
   HOST_NOT_ALLOWED: [
     [
       () => new HostNotAllowedError('169.254.0.1', 'a link-local address', undefined, service),

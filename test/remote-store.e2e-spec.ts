@@ -141,7 +141,7 @@ describe('RemoteRegistryStore and the errors of a registry', () => {
       await expect(act()).rejects.toMatchObject({
         code: 'REGISTRY_UNAVAILABLE',
         message: expect.stringMatching(
-          /\/elsewhere answered with status 404.*is the path right\? A global prefix .* http:\/\/host:3000\/api\. See /,
+          /\/elsewhere answered with status 404.*is the path right\? A global prefix .* http:\/\/host:3000\/api\. See \S+#REGISTRY_UNAVAILABLE$/,
         ),
       });
     }

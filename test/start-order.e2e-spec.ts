@@ -98,14 +98,17 @@ describe('an app that waits for a service in onModuleInit', () => {
 it('a wait that holds readiness is told why the app is not registered', async () => {
   const app = await apps.listen(appWithHold());
   const failed = app.get(ServiceDiscovery).waitForService('unknown', { timeout: 0 });
-  await expect(failed).rejects.toThrow(/own "order-service" registers when the app is held back no more \(waits\)\. /);
+  await expect(failed).rejects.toThrow(
+    /own "order-service" registers when the app is held back no more \(waits\)\. See \S+#SERVICE_NOT_READY$/,
+  );
 });
 
 it('a wait without a signal fails when the app closes, and says so', async () => {
   const app = await apps.listen(users());
   const failed = expect(app.get(ServiceDiscovery).waitForService('unknown', { timeout: false })).rejects.toMatchObject({
     code: 'REGISTRY_UNAVAILABLE',
-    message: expect.stringContaining('The app shuts down: the wait for unknown is over'),
+    message:
+      'The app shuts down: the wait for unknown is over. See nest-service-discovery/docs/reference/errors.md#REGISTRY_UNAVAILABLE',
   });
   await app.close();
   await failed;

@@ -159,7 +159,7 @@ describe.each(Object.keys(WAYS) as (keyof typeof WAYS)[])('TLS of calls by %s', 
     await register(app, unknown, { serviceName: 'unknown' });
     await register(app, another, { serviceName: 'another' });
     expect((await failureOf(call('expired'))).message).toMatch(
-      /could not be sent: the certificate has expired\. Renew the certificate/,
+      /could not be sent: the certificate has expired\. Renew the certificate, or correct what is expected of it \(tls\)\. See \S+#\w+$/,
     );
     expect((await failureOf(call('unknown'))).message).toMatch(/authority that is not trusted \(tls\.ca names/);
     expect((await failureOf(call('another'))).message).toMatch(/for another name \(tls\.servername says/);

@@ -115,9 +115,10 @@ describe('a registration over http under the name of a service that is called ov
     await register(app, 'payments', attacker.port);
     await expect(post(app, url)).rejects.toMatchObject({
       code: 'NO_AVAILABLE_INSTANCE',
-      message: expect.stringContaining(
-        'No instance of "payments" can take a call: none is registered with https, which was asked for: register it so, or ask for http',
-      ),
+      message:
+        'No instance of "payments" can take a call: none is registered with https, which was asked for: register it so, or ask for http. ' +
+        '`npx nest-service-discovery doctor payments` says what to do. ' +
+        'See nest-service-discovery/docs/reference/errors.md#NO_AVAILABLE_INSTANCE',
     });
     await register(app, 'payments', (server.address() as AddressInfo).port, 'https');
     for (let call = 0; call < 6; call++) expect(await post(app, url)).toBe('charged');

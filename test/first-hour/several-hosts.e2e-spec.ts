@@ -158,7 +158,7 @@ describe('a caller whose registry is on another machine', () => {
       status: 404,
       attempts: 1,
       body: { message: 'Cannot GET /users/1' },
-      message: expect.stringContaining(`GET /users/1 of user-service answered 404 (the instance is ${DOUBT})`),
+      message: `GET /users/1 of user-service answered 404 (the instance is ${DOUBT}). See nest-service-discovery/docs/reference/errors.md#RESPONSE_STATUS`,
     });
   });
 

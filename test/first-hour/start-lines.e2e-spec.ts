@@ -102,11 +102,11 @@ describe('apps that are a registry each', () => {
         gateway.get(ServiceCommunicator).callServiceJson('user-service', { path: '/' }),
       ).rejects.toMatchObject({
         code: 'SERVICE_NOT_FOUND',
-        message: expect.stringContaining(`"user-service" is registered: known are gateway. ${WAY_OUT}. See `),
+        message: `No service named "user-service" is registered: known are gateway. ${WAY_OUT}. See nest-service-discovery/docs/reference/errors.md#SERVICE_NOT_FOUND`,
       });
       await expect(gateway.get(ServiceDiscovery).waitForService('user-service', { timeout: 0 })).rejects.toMatchObject({
         code: 'SERVICE_NOT_READY',
-        message: expect.stringContaining(`within 0 ms: no instance of it is registered. ${WAY_OUT}. See `),
+        message: `"user-service" was not there within 0 ms: no instance of it is registered. ${WAY_OUT}. See nest-service-discovery/docs/reference/errors.md#SERVICE_NOT_READY`,
       });
     });
   });
@@ -117,7 +117,9 @@ describe('apps that are a registry each', () => {
       await apps.listen(appOf('user-service', { registryUrl: urlOf(registry) }));
       await registered(registry, 'user-service');
       await expect(registry.get(ServiceCommunicator).callServiceJson('billing', { path: '/' })).rejects.toMatchObject({
-        message: expect.stringMatching(/^No service named "billing" is registered: known are [\w-]+, [\w-]+\. Check /),
+        message: expect.stringMatching(
+          /^No service named "billing" is registered: known are [\w-]+, [\w-]+\. Check the name, or start the service\. See \S+#SERVICE_NOT_FOUND$/,
+        ),
       });
     });
   });
@@ -185,7 +187,8 @@ describe('calls at startup', () => {
       await registered(app, 'user-service');
       await expect(communicator.callServiceJson('user-servce', { path: '/users/1' })).rejects.toMatchObject({
         code: 'SERVICE_NOT_FOUND',
-        message: expect.stringContaining('"user-servce" is registered (did you mean "user-service"?)'),
+        message:
+          'No service named "user-servce" is registered (did you mean "user-service"?). See nest-service-discovery/docs/reference/errors.md#SERVICE_NOT_FOUND',
       });
     });
   });

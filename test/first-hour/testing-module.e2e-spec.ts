@@ -110,7 +110,8 @@ describe('a call in a test', () => {
     });
     expect(await failure(communicator.callService('user-service', { path: '/' }))).toMatchObject({
       code: 'TRANSPORT_FAILURE',
-      message: expect.stringContaining('The handler of "user-service" failed: connection reset'),
+      message:
+        'The handler of "user-service" failed: connection reset. See nest-service-discovery/docs/reference/errors.md#TRANSPORT_FAILURE',
       cause: reason,
     });
   });

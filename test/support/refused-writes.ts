@@ -28,17 +28,17 @@ const set = (name: string, value: string): Promise<unknown> => redis.server.clie
 
 export const REFUSALS = {
   OOM: {
-    said: /refuses: OOM command not allowed .*\(its memory is full: .*\)/,
+    said: /refuses: OOM command not allowed .*\(its memory is full: .*\)(?:\. See \S+)?$/,
     begin: () => set('maxmemory', '1mb'),
     end: () => set('maxmemory', '0'),
   },
   NOREPLICAS: {
-    said: /refuses: NOREPLICAS .*\(fewer replicas are in sync than min-replicas-to-write requires\)/,
+    said: /refuses: NOREPLICAS .*\(fewer replicas are in sync than min-replicas-to-write requires\)(?:\. See \S+)?$/,
     begin: () => set('min-replicas-to-write', '1'),
     end: () => set('min-replicas-to-write', '0'),
   },
   MISCONF: {
-    said: /refuses: MISCONF .*\(it cannot save its data to disk\)/,
+    said: /refuses: MISCONF .*\(it cannot save its data to disk\)(?:\. See \S+)?$/,
     args: ['--save', '3600 1000000'],
     begin: async () => {
       const client = redis.server.client();
@@ -52,7 +52,7 @@ export const REFUSALS = {
     end: () => set('stop-writes-on-bgsave-error', 'no'),
   },
   READONLY: {
-    said: /refuses: READONLY .*\(it is a replica\)/,
+    said: /refuses: READONLY .*\(it is a replica\)(?:\. See \S+)?$/,
     begin: () => redis.server.client().replicaof('127.0.0.1', '1'),
     end: () => redis.server.client().replicaof('NO', 'ONE'),
   },

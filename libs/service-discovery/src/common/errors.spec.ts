@@ -69,7 +69,8 @@ describe('ServiceDiscoveryError', () => {
   it('carries its details', () => {
     const cause = new Error('refused');
     const details = { service: 'users', instanceId: 'a', attempts: 3, retryAfterMs: 500, cause };
-    expect(new ServiceDiscoveryError('CIRCUIT_OPEN', 'open', details)).toMatchObject(details);
+    const message = 'open. See nest-service-discovery/docs/reference/errors.md#CIRCUIT_OPEN';
+    expect(new ServiceDiscoveryError('CIRCUIT_OPEN', 'open', details)).toMatchObject({ ...details, message });
     expect('cause' in new ServiceDiscoveryError('CIRCUIT_OPEN', 'open')).toBe(false);
   });
 });
@@ -180,7 +181,7 @@ describe('messageOf', () => {
       error: {
         name: 'TransportError',
         code: 'TRANSPORT_FAILURE',
-        message: error.message,
+        message: 'No connection. See nest-service-discovery/docs/reference/errors.md#TRANSPORT_FAILURE',
         service: 'users',
         attempts: 3,
         neverSent: true,

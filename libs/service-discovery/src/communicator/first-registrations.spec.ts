@@ -60,7 +60,8 @@ describe('a call to a service that was never registered', () => {
     await stage.clock.advanceAsync(1);
     await expect(call).resolves.toMatchObject({
       code: 'SERVICE_NOT_FOUND',
-      message: expect.stringContaining('No service named "user" is registered (did you mean "users"?)'),
+      message:
+        'No service named "user" is registered (did you mean "users"?). See nest-service-discovery/docs/reference/errors.md#SERVICE_NOT_FOUND',
       attempts: 0,
     });
     expect(completed()).toMatchObject([{ service: 'user', ok: false, code: 'SERVICE_NOT_FOUND', durationMs: 2_000 }]);

@@ -168,7 +168,7 @@ describe('health check options', () => {
       { all: {}, services: new Map([['users', { identity }]]) },
     ]) {
       expect(() => resolveHealthCheckOptions({ tls: { rejectUnauthorized: false } }, 'healthCheck', calls)).toThrow(
-        /^Invalid configuration:\n {2}- healthCheck\.tls\.rejectUnauthorized: expected true, since a certificate [^\n]*\n {2}See /,
+        /^Invalid configuration:\n {2}- healthCheck\.tls\.rejectUnauthorized: expected true, since a certificate [^\n]*\n {2}See \S+$/,
       );
     }
   });

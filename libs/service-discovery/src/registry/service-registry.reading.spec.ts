@@ -159,13 +159,15 @@ describe('ServiceRegistry reads', () => {
       const read = (): unknown => registry.servedInstances('users');
       expect(registry.lastFailure).toBeUndefined();
       expect(read).toThrow(
-        /the registry has not answered yet\. In a test, await app\.init\(\) first, or import ServiceDiscoveryTestingModule\. /,
+        /the registry has not answered yet\. In a test, await app\.init\(\) first, or import ServiceDiscoveryTestingModule\. See \S+#REGISTRY_UNAVAILABLE$/,
       );
       const start = registry.start();
       await clock.advanceAsync(1_000);
       await start;
       expect(registry.lastFailure).toBe('The store is away');
-      expect(read).toThrow(/the registry has not answered yet\. The last attempt failed: The store is away\. /);
+      expect(read).toThrow(
+        /the registry has not answered yet\. The last attempt failed: The store is away\. See \S+#REGISTRY_UNAVAILABLE$/,
+      );
       store.comeBack();
       await clock.advanceAsync(5_000);
       expect(registry.lastFailure).toBeUndefined();
@@ -227,7 +229,10 @@ describe('ServiceRegistry reads', () => {
         const { registry } = await stage.started();
         const recorder = new ChangeRecorder(registry);
         expect(() => registry.watch({ services: services as never })).toThrow(
-          expect.objectContaining({ code: 'INVALID_REQUEST', message: expect.stringMatching(/ services.*expected/) }),
+          expect.objectContaining({
+            code: 'INVALID_REQUEST',
+            message: expect.stringMatching(/^The request is not valid: services.*expected/),
+          }),
         );
         await registry.register(user('a'), { heartbeat: 'manual' });
         await stage.settled();

@@ -30,6 +30,8 @@ describe('ReadContent', () => {
 
   it('names the source of content that is not JSON', () => {
     const content = new ReadContent(Buffer.from('<html>'), source);
-    expect(() => content.json()).toThrow(/^users\/a answered with status 200 and a body that is not JSON: "<html>"\. /);
+    expect(() => content.json()).toThrow(
+      /^users\/a answered with status 200 and a body that is not JSON: "<html>"\. Ask it for JSON, or read the body as text\. See \S+#RESPONSE_BODY$/,
+    );
   });
 });

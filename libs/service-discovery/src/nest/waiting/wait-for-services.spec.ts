@@ -274,7 +274,8 @@ describe('a wait', () => {
     const waiting = wait(['users', 'orders']);
     const failed = expect(waiting).rejects.toMatchObject({
       code: 'REGISTRY_UNAVAILABLE',
-      message: expect.stringContaining('The app shuts down: the wait for users, orders is over'),
+      message:
+        'The app shuts down: the wait for users, orders is over. See nest-service-discovery/docs/reference/errors.md#REGISTRY_UNAVAILABLE',
     });
     await stage.settled();
     await registry.close();

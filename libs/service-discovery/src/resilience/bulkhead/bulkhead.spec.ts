@@ -20,7 +20,8 @@ describe('Bulkhead', () => {
     expect(error).toMatchObject({
       code: 'BULKHEAD_FULL',
       service: 'users',
-      message: expect.stringContaining('2 calls for "users" may run at once, and none may wait'),
+      message:
+        '2 calls for "users" may run at once, and none may wait. Find out what takes so long, or raise bulkhead.maxConcurrent or bulkhead.maxQueue. See nest-service-discovery/docs/reference/errors.md#BULKHEAD_FULL',
     });
     expect(stateOf(bulkhead)).toEqual([2, 0]);
   });
@@ -142,9 +143,8 @@ describe('Bulkhead', () => {
     await expect(waiting).rejects.toMatchObject({
       code: 'BULKHEAD_FULL',
       service: 'users',
-      message: expect.stringContaining(
-        '1 call for "users" may run at once, and none ended in the 2 s that a call may wait',
-      ),
+      message:
+        '1 call for "users" may run at once, and none ended in the 2 s that a call may wait. Find out what takes so long, or raise bulkhead.maxConcurrent or bulkhead.maxQueue. See nest-service-discovery/docs/reference/errors.md#BULKHEAD_FULL',
     });
     release();
     (await later)();

@@ -189,7 +189,9 @@ describe('a circuit breaker that goes by rates', () => {
       expect([breaker.state, counted()]).toEqual(['closed', [3, 0, 1]]);
       take(5_000);
       expect([breaker.state, changes[0]?.reason, breaker.failures]).toEqual(['open', 'slow_call_rate', 0]);
-      expect(breaker.refusal().message).toContain('The circuit is open after too many slow calls. Try again in 30 s');
+      expect(breaker.refusal().message).toBe(
+        'The circuit is open after too many slow calls. Try again in 30 s, and find out why calls fail. See nest-service-discovery/docs/reference/errors.md#CIRCUIT_OPEN',
+      );
     });
 
     it('counts slow failures as slow, too', () => {

@@ -115,7 +115,8 @@ describe('the ramp of a circuit breaker', () => {
     expect([breaker.canAcquire(), breaker.tryAcquire()]).toEqual([false, null]);
     expect(breaker.refusal()).toMatchObject({
       retryAfterMs: 720,
-      message: expect.stringContaining('and lets only a part of the calls through. Try again in 720 ms. See '),
+      message:
+        'The circuit has closed just now and lets only a part of the calls through. Try again in 720 ms. See nest-service-discovery/docs/reference/errors.md#CIRCUIT_OPEN',
     });
     clock.advance(719);
     expect(breaker.canAcquire()).toBe(false);

@@ -377,8 +377,8 @@ describe('CircuitBreaker', () => {
       expect(called).toBe(false);
       expect(error).toBeInstanceOf(CircuitOpenError);
       expect(error).toMatchObject({ code: 'CIRCUIT_OPEN', service: 'users', retryAfterMs: 18_000 });
-      expect((error as Error).message).toContain(
-        'The circuit of "users" is open after too many failures. Try again in 18 s, and find out why calls fail',
+      expect((error as Error).message).toBe(
+        'The circuit of "users" is open after too many failures. Try again in 18 s, and find out why calls fail. See nest-service-discovery/docs/reference/errors.md#CIRCUIT_OPEN',
       );
     });
 
@@ -439,7 +439,9 @@ describe('CircuitBreaker', () => {
       clock.advance(86_400_000);
       expect([breaker.state, breaker.canAcquire(), breaker.tryAcquire()]).toEqual(['isolated', false, null]);
       expect(breaker.retryAfterMs).toBeUndefined();
-      expect(breaker.refusal().message).toContain('The circuit was opened by hand');
+      expect(breaker.refusal().message).toBe(
+        'The circuit was opened by hand. Set it to automatic when calls may go there again. See nest-service-discovery/docs/reference/errors.md#CIRCUIT_OPEN',
+      );
       expect(breaker.refusal().retryAfterMs).toBeUndefined();
       breaker.reset();
       expect([breaker.state, breaker.canAcquire()]).toEqual(['closed', true]);

@@ -413,7 +413,8 @@ describe('ResiliencePolicy', () => {
       const call = new ResiliencePolicy({}).execute(async () => ++calls, 'key' as never);
       await expect(call).rejects.toMatchObject({
         code: 'INVALID_REQUEST',
-        message: expect.stringContaining('signal: expected an AbortSignal, but got "key"'),
+        message:
+          'signal: expected an AbortSignal, but got "key". See nest-service-discovery/docs/reference/errors.md#INVALID_REQUEST',
       });
       expect(calls).toBe(0);
     });

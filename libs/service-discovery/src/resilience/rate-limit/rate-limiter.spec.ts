@@ -74,7 +74,8 @@ describe('RateLimiter', () => {
       code: 'RATE_LIMITED',
       service: 'users',
       retryAfterMs: 301,
-      message: expect.stringContaining('The limit of 3 calls per 1 s for "users" is used up. Try again in 301 ms'),
+      message:
+        'The limit of 3 calls per 1 s for "users" is used up. Try again in 301 ms, let calls wait (rateLimit.maxWait), or raise rateLimit.rate. See nest-service-discovery/docs/reference/errors.md#RATE_LIMITED',
     });
     clock.advance(300);
     expect((await failure(limiter.acquire())).retryAfterMs).toBe(1);

@@ -87,7 +87,9 @@ describe('RemoteRegistryStore', () => {
     };
     await expect(firstChange()).rejects.toMatchObject({
       code: 'REGISTRY_UNAVAILABLE',
-      message: expect.stringMatching(/ was lost: the connection was closed before the answer was complete\. /),
+      message: expect.stringMatching(
+        / was lost: the connection was closed before the answer was complete\. See \S+#REGISTRY_UNAVAILABLE$/,
+      ),
     });
   });
 
