@@ -143,7 +143,7 @@ forRootAsync({ useFactory: () => defineServiceDiscoveryOptions({ api: false }) }
 forRootAsync({ useFactory: () => ({ mode: 'redis' }) }); // Type '"redis"' is not assignable to type
 communicator.withOptions({ loadBalancing: 'fastest' }); // Type '"fastest"' is not assignable to type 'LoadBalancing
 void communicator.callService('users', { path: '/', timeout: '5sec' }); // Type '"5sec"' is not assignable to type 'Duration
-void communicator.callService('users', { path: '/', params: {} }); // 'params' does not exist in type 'ServiceCallRequest'
+void communicator.callService('users', { path: '/', params: {} }); // 'params' does not exist in type 'ServiceCallRequest<
 createLoadBalancer('round'); // '"round"' is not assignable to parameter of type 'LoadBalancing'
 new CircuitBreaker({ window: '1 hour' }); // Type '"1 hour"' is not assignable to type
 `;
