@@ -48,6 +48,11 @@ describe('an option under a foreign name', () => {
       { redis: { host: '10.0.0.1', url: 'redis://10.0.0.1' } },
       'redis.host: expected no option of this name (did you mean "url"?)',
     ],
+    [
+      { remote: { url: 'http://me:hush@registry:3000' } },
+      "remote.url: expected no option of this name: the registry's address is registryUrl beside remote, { registryUrl: 'http://registry:3000' }, but got",
+    ],
+    [{ remote: { host: 'registry' } }, "the registry's address is registryUrl beside remote"],
     [{ strategy: 'random' }, '(did you mean "loadBalancing.strategy"?)'],
     [{ upstreams: { users: {} } }, '(did you mean "services"?), but got {"users":"***"}'],
     [{ registry: { url: 'http://me:hush@registry' } }, '(did you mean "registryUrl"?), but got {"url":"***"}'],

@@ -42,6 +42,21 @@ describe('suggestOption', () => {
     expect(suggestOption('constructor', ['retry'])).toBe(': known are retry');
   });
 
+  it('does not take another short word for a misspelled name', () => {
+    const known = ['path', 'token', 'zone', 'url'];
+    for (const name of ['data', 'ttl', 'mode', 'gate']) {
+      expect([name, suggest(name, known)]).toEqual([name, ': known are path, token, zone, url']);
+    }
+    for (const [name, meant] of [
+      ['pth', 'path'],
+      ['zon', 'zone'],
+      ['urls', 'url'],
+      ['tokken', 'token'],
+    ] as const) {
+      expect(suggest(name, known)).toBe(` (did you mean "${meant}"?)`);
+    }
+  });
+
   it('has all foreign names in normalized spelling', () => {
     expect(Object.keys(FOREIGN_NAMES).filter((name) => !/^[a-z]+$/.test(name))).toEqual([]);
   });

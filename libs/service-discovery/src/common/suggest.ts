@@ -11,9 +11,14 @@ export function suggest(name: string, known: readonly string[], prefix = ''): st
     // A common beginning beats similarity: `retries` means `retry`, not `metrics`.
     .sort((a, b) => a.distance - a.start - (b.distance - b.start));
   const nearest = ranked[0];
-  if (nearest && nearest.distance <= Math.max(2, Math.floor(name.length / 5) + Math.floor(nearest.start / 2)))
-    return didYouMean([prefix + nearest.candidate]);
+  if (nearest && nearest.distance <= typos(name.length, nearest.start)) return didYouMean([prefix + nearest.candidate]);
   return `: known are ${known.map((one) => prefix + one).join(', ')}`;
+}
+
+/** How many characters may differ: of a short name, half of it would be another word, unless the beginning is the same. */
+function typos(length: number, start: number): number {
+  const fewest = length > 4 ? 2 : 1;
+  return Math.max(fewest, Math.floor(Math.max(length, 5) / 5) + Math.floor(start / 2));
 }
 
 /** ` (did you mean "…"?)` next to a list of all known names; empty if none is similar. */

@@ -6,6 +6,7 @@ import {
   type Problem,
   unchecked,
   unknownOption,
+  withMaskedPassword,
 } from '../../common/index.js';
 import { COMMUNICATOR_OPTIONS, type PatternOverrides } from '../../communicator/index.js';
 import { SERVICE_REGISTRY_OPTIONS } from '../../registry/index.js';
@@ -45,6 +46,11 @@ export function namesIn(option: string): readonly string[] | null {
   return Object.hasOwn(options, option) ? (options[option]?.inner?.names ?? null) : null;
 }
 
+/** What the address of a registry is called elsewhere. */
+const ADDRESS = /^(?:registry)?_?(?:base)?_?(?:ur[il]|host(?:name)?|port|address|origin|endpoint)$/i;
+const ADDRESS_OF_REMOTE =
+  "no option of this name: the registry's address is registryUrl beside remote, { registryUrl: 'http://registry:3000' }";
+
 /** Names that are no options, such as misspelled ones, at both levels. */
 export function findUnknownOptions(options: object): Problem[] {
   const { names } = TOP_LEVEL_OPTIONS;
@@ -57,6 +63,10 @@ export function findUnknownOptions(options: object): Problem[] {
     if (!inner || !isRecord(value)) return [];
     return Object.entries(value)
       .filter(([key]) => !inner.includes(key))
-      .map(([key, own]: [string, unknown]) => unknownOption(pathOf(name, key), key, own, inner));
+      .map(([key, own]: [string, unknown]) =>
+        name === 'remote' && ADDRESS.test(key)
+          ? { path: pathOf(name, key), value: withMaskedPassword(own), expected: ADDRESS_OF_REMOTE }
+          : unknownOption(pathOf(name, key), key, own, inner),
+      );
   });
 }
