@@ -43,6 +43,44 @@ describe('trace()', () => {
     expect(lines).toContainEqual(expect.stringMatching(/^ {4}c +maintenance; skipped by the filter status: /));
   });
 
+  it('prints the times of all settings with their units', async () => {
+    await stage.register('a');
+    const communicator = stage.communicatorWith({
+      timeout: '90s',
+      loadBalancing: { strategy: 'round_robin', slowStart: { window: '1m' } },
+      retry: { baseDelay: '50ms' },
+      hedging: { delay: '1.5s' },
+      rateLimit: { rate: 5, per: '10s', maxWait: '2s' },
+      bulkhead: { maxConcurrent: 5, maxQueue: 5, maxWait: '1s' },
+      outlierDetection: {},
+      circuitBreaker: { recoveryTimeout: '5m', window: { calls: 10, maxAge: '10m' } },
+      serviceCircuitBreaker: {},
+      lastGood: { maxAge: '1h' },
+      throttling: {},
+      adaptiveConcurrency: {},
+    });
+    await communicator.trace(() => call(communicator), print);
+    const settings = printed[0]!.slice(0, printed[0]!.indexOf('  instances'));
+    for (const set of [
+      'deadline +timeout 90 s',
+      'last_good .*maxAge 60 min',
+      'rate_limit .*per 10 s, maxWait 2 s',
+      'bulkhead .*maxWait 1 s',
+      'retry .*baseDelay 50 ms, .*budget { .*window 10 s }',
+      'hedging +delay 1.5 s',
+      'load_balancing .*slowStart { .*window 60 s',
+      'service_circuit_breaker .*recoveryTimeout 60 s',
+      'circuit_breaker .*window { calls 10, maxAge 10 min }, recoveryTimeout 5 min',
+    ]) {
+      expect(settings).toMatch(new RegExp(`^ +${set}`, 'm'));
+    }
+    expect(
+      settings.match(
+        /\b(?:per|window|interval|maxAge|max[A-Z]\w*Time|\w+(?:Timeout|Delay|Wait)) [\d.]+\b(?! (?:ms|s|min|h)\b)/g,
+      ),
+    ).toBeNull();
+  });
+
   it('says which stage refused a call, and which circuit is open', async () => {
     await stage.register('a');
     stage.failOn('a');

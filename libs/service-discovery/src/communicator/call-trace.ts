@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { durationText, messageOf, TransportError } from '../common/index.js';
+import { type AnyOptionGroup, durationText, isPlainObject, messageOf, TransportError } from '../common/index.js';
 import {
   addressOf,
   type EventIds,
@@ -7,9 +7,9 @@ import {
   type EventSink,
   type ServiceDiscoveryEvents,
 } from '../model/index.js';
-import { type CallStageDescription } from './call/stage.js';
+import { type CallStageDescription, type CallStageName } from './call/stage.js';
 import { type AttemptOutcome, type AttemptSpan, type CallSpan, type TracedAttempt } from './call-tracer.js';
-import { type CallTimes } from './options/index.js';
+import { type CallTimes, COMMUNICATOR_OPTIONS } from './options/index.js';
 import { type InstanceCallExplanation, type ServiceExplanation } from './explain-service.js';
 
 /** Receives the text of one call of `ServiceCommunicator.trace`, of several lines without a line break at the end. */
@@ -156,16 +156,34 @@ function section(title: string, lines: readonly string[]): string[] {
   return [`  ${title}`, ...(lines.length === 0 ? ['none'] : lines).map((line) => `    ${line}`)];
 }
 
+function describeStage({ stage, options }: CallStageDescription, times: CallTimes): string {
+  // Of the times, those of this call in place of the pipeline's.
+  const settings = Object.entries(options).map(([name, value]): [string, unknown] =>
+    Object.hasOwn(times, name) ? [name, times[name as keyof CallTimes]] : [name, value],
+  );
+  return `${stage.padEnd(24)}${describeSettings(settings, optionsOf(stage))}`.trimEnd();
+}
+
+type Options = AnyOptionGroup['options'];
+
+/** What the settings of a stage are: the options that they come from. */
+function optionsOf(stage: CallStageName): Options | undefined {
+  const name = stage.replace(/^service_/, '').replace(/_(.)/g, (_, first: string) => first.toUpperCase());
+  return (COMMUNICATOR_OPTIONS.options as Options)[name]?.inner?.options;
+}
+
 /** Without what is off. */
-function describeStage({ stage, options }: CallStageDescription, { timeoutMs, attemptTimeoutMs }: CallTimes): string {
-  const times: Readonly<Record<string, number>> = { timeoutMs, attemptTimeoutMs };
-  const settings = Object.entries(options).flatMap(([name, value]) => {
-    const ms = times[name];
-    if (ms !== undefined) return [`${name.slice(0, -'Ms'.length)} ${durationText(ms)}`];
-    if (value === undefined || value === false || (Array.isArray(value) && value.length === 0)) return [];
-    return [`${name} ${typeof value === 'string' ? value : JSON.stringify(value)}`];
-  });
-  return `${stage.padEnd(24)}${settings.join(', ')}`.trimEnd();
+function describeSettings(settings: readonly [string, unknown][], known: Options | undefined): string {
+  return settings
+    .filter(([, value]) => value !== undefined && value !== false && !(Array.isArray(value) && value.length === 0))
+    .map(([name, value]) => `${name.replace(/Ms$/, '')} ${describeSetting(value, known?.[name], name.endsWith('Ms'))}`)
+    .join(', ');
+}
+
+function describeSetting(value: unknown, option: Options[string] | undefined, isMs: boolean): string {
+  if (typeof value === 'number' && (isMs || option?.kind === 'duration')) return durationText(value);
+  if (isPlainObject(value)) return `{ ${describeSettings(Object.entries(value), option?.inner?.options)} }`;
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 function describeInstance({ instanceId, status, taken, stage, reason, circuit }: InstanceCallExplanation): string {

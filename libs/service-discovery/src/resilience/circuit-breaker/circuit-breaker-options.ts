@@ -83,6 +83,7 @@ export const CIRCUIT_BREAKER_OPTIONS = new OptionGroup(
       default: 60_000,
       range: '1 ms–1 d; 1–1,000 calls',
       kind: 'duration',
+      inner: CALL_COUNT_WINDOW_OPTIONS,
       read: readWindow,
     }),
     /**
