@@ -306,7 +306,7 @@ describe('an app whose registry does not respond', () => {
     await starting;
     expect(errors).toEqual([
       expect.stringMatching(
-        /http:\/\/127\.0\.0\.1:1 did not answer within 3 s \(startTimeout\).* The last attempt failed: .*ECONNREFUSED/,
+        /http:\/\/127\.0\.0\.1:1 could not be read within 3 s \(startTimeout\).* The last attempt failed: .*ECONNREFUSED/,
       ),
     ]);
     const closing = module.close();

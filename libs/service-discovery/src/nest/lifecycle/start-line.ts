@@ -1,4 +1,4 @@
-import { withoutPassword } from '../../common/index.js';
+import { durationText, withoutPassword } from '../../common/index.js';
 import { type LoggerPort } from '../../observability/index.js';
 import { joinPaths } from '../declared-routes.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
@@ -47,11 +47,12 @@ export function logStart(logger: LoggerPort, options: Options, { registers, pref
  */
 export function logNoRegistry(logger: LoggerPort, options: Options, waitedMs: number, failure?: string): void {
   const registry = registryOf(options);
-  const hint = failure === undefined ? IN_A_TEST : `The last attempt failed: ${failure}`;
-  logger.error(
-    `Starting without the registry: ${registry} did not answer within ${waitedMs / 1_000} s (startTimeout); connecting goes on in the background. ${hint}`,
-    { registry, waitedMs, failure },
-  );
+  const within = `within ${durationText(waitedMs)} (startTimeout)`;
+  const found =
+    failure === undefined
+      ? `did not answer ${within}; connecting goes on in the background. ${IN_A_TEST}`
+      : `could not be read ${within}; connecting goes on in the background. The last attempt failed: ${failure}`;
+  logger.error(`Starting without the registry: ${registry} ${found}`, { registry, waitedMs, failure });
 }
 
 function registryOf({ mode, store, remote, redis }: Options): string {
