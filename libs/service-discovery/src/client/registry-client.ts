@@ -268,7 +268,12 @@ function keyPath(service: string, instanceId: string): string {
 
 /** The error of a refusal that is about the request. */
 function errorOf(body: unknown): ServiceDiscoveryError | undefined {
-  const { code = '', message = '', service, instance_id: instanceId } = errorFieldsOf(body);
+  const { code = '', message = '', problems = [], service, instance_id: instanceId } = errorFieldsOf(body);
   if (!Object.hasOwn(ERROR_CODES, code) || code === 'REGISTRY_UNAVAILABLE') return undefined;
-  return new ServiceDiscoveryError(code as ErrorCode, message, { service, instanceId });
+  const details = { service, instanceId };
+  if (code === 'INVALID_REQUEST' && problems.length > 0) return new WrongFieldsError(code, message, details);
+  return new ServiceDiscoveryError(code as ErrorCode, message, details);
 }
+
+/** A field of the request is wrong, so that it would be refused in any state of the registry. */
+export class WrongFieldsError extends ServiceDiscoveryError {}

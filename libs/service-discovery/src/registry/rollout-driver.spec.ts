@@ -135,7 +135,9 @@ describe('a driver of rollouts', () => {
   it('leaves a rollout that an operator aborts, and one that replaces it', async () => {
     drive('a');
     await registry.startRollout('users', PLAN);
-    await expect(registry.startRollout('users', PLAN)).rejects.toThrow('no rollout while that to 2.x is running');
+    await expect(registry.startRollout('users', PLAN)).rejects.toThrow(
+      'The rollout of "users" to 2.x is still running. Abort it before you start another',
+    );
     await registry.endRollout('users', 'wrong build');
     await pass(120);
     expect(stateOf(now())).toEqual(['aborted', 0, 'wrong build']);

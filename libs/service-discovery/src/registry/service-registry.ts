@@ -309,8 +309,8 @@ export class ServiceRegistry {
     await this.changeSplit(name, (known) => {
       const present = known?.rollout;
       if (present?.state === 'running') {
-        const expected = `no rollout while that to ${present.version} is running: abort it first`;
-        throw invalidRequest([{ path: 'version', value: rollout.version, expected }], name);
+        const message = `The rollout of "${name}" to ${present.version} is still running. Abort it before you start another`;
+        throw new ServiceDiscoveryError('INVALID_REQUEST', message, { service: name });
       }
       return { ...known, rollout };
     });
