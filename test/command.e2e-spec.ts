@@ -7,7 +7,7 @@ import { type INestApplication } from '@nestjs/common';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Command, CommanderError } from 'commander';
 import { EventBus, ServiceCommunicator, ServiceDiscoveryModule, ServiceRegistry } from 'nest-service-discovery';
-import { type ServiceRegistration } from 'nest-service-discovery/core';
+import { ServiceDiscoveryError, type ServiceRegistration } from 'nest-service-discovery/core';
 import { CommandError } from '../libs/service-discovery/src/cli/command-error.js';
 import { makeProgram } from '../libs/service-discovery/src/cli/program.js';
 import { Apps } from './support/nest-app.js';
@@ -75,6 +75,7 @@ async function run(args: readonly string[], { isTTY = true, until = '' } = {}): 
     return { code, out };
   } catch (error) {
     if (error instanceof CommandError) return { code: error.exitCode, out: out + error.message };
+    if (error instanceof ServiceDiscoveryError) return { code: 1, out: out + error.message };
     if (error instanceof CommanderError) return { code: error.exitCode === 0 ? 0 : 2, out: out + error.message };
     throw error;
   }
@@ -197,7 +198,7 @@ describe('nest-service-discovery', () => {
     expect(JSON.parse(json)).toMatchObject({ via: { share: 20 }, parts: [{ part: 'via', attempts: 1, errors: 1 }] });
     await register('direct', 'direct-1');
     expect(await run(['share', 'direct', '20'])).toMatchObject({
-      code: 2,
+      code: 1,
       out: expect.stringContaining(`Give the option services: [{ name: 'direct', via: 'http://…' }]`) as unknown,
     });
     for (const wrong of ['101', '-1', '', 'half']) {
@@ -224,9 +225,19 @@ describe('nest-service-discovery', () => {
       code: 1,
       out: expect.stringMatching(/was rolled back: 0 % .*1 of 1 attempts failed, more than 1 %/) as unknown,
     });
-    expect((await run(['rollout', 'abort', 'fresh'])).out).toBe('All calls to fresh go directly\n');
+    expect((await run(['rollout', 'abort', 'fresh'])).out).toBe(
+      'The rollout of fresh is forgotten: all of its versions take calls alike\n',
+    );
+    expect(await run(['rollout', 'status', 'fresh'])).toEqual({
+      code: 0,
+      out: 'There is no rollout of fresh: all of its versions take calls alike\n',
+    });
+    const twice = await run(['rollout', 'abort', 'fresh']);
+    expect(twice).toMatchObject({ code: 1, out: expect.stringContaining('"fresh" has no rollout to end') as unknown });
     const absent = await run(['rollout', 'start', 'fresh', '3.x', '--json']);
     expect(absent).toMatchObject({ code: 0, out: expect.stringContaining('(registered: 1.0.0, 2.0.0)') as unknown });
+    const another = await run(['rollout', 'start', 'fresh', '2.x']);
+    expect(another).toMatchObject({ code: 1, out: expect.stringContaining('to 3.x is still running') as unknown });
     await registry.changeSplit('elsewhere', () => ({ via: { url: 'http://kong:8000/users', share: 100 } }));
     const none = await run(['rollout', 'start', 'elsewhere', '3.x']);
     expect(none).toMatchObject({ code: 0, out: expect.stringContaining('(registered: none)') as unknown });
@@ -234,6 +245,7 @@ describe('nest-service-discovery', () => {
       ['--steps', '5,x'],
       ['--min-attempts', '0'],
       ['--max-error-rate', '101'],
+      ['--steps', '100,5'],
     ]) {
       expect((await run(['rollout', 'start', 'fresh', '2.x', ...wrong])).code).toBe(2);
     }
@@ -261,8 +273,8 @@ describe('nest-service-discovery', () => {
   ])('completes %s', async (_what, line, words) => {
     await register('users', 'users-1');
     await register('users', 'users:2');
-    const { out } = await run(['__complete', line]).catch(() => ({ out: '' }));
-    expect(out.split('\n').filter(Boolean)).toEqual(words);
+    const { code, out } = await run(['__complete', line]);
+    expect(code === 0 ? out.split('\n').filter(Boolean) : []).toEqual(words);
   });
 
   it('completes in a bash, also behind a colon', async () => {
@@ -290,14 +302,19 @@ describe('nest-service-discovery', () => {
     for (const line of out.split('\n').filter((text) => /^ {2}(-|[a-z])/.test(text) && !text.startsWith('  npx')))
       // A term without a text beside it.
       expect(line).toMatch(/^ {2}\S.* {2,}\S/);
+    if (path !== 'completion') expect(out).toContain('Examples:\n  npx nest-service-discovery ');
     expect(out).not.toContain('\u001b');
   });
 
+  it.each(commandPaths())('refuses an option of "%s" that does not exist', async (path) => {
+    const { code, out } = await run([...path.split(' ').filter(Boolean), '--bogus']);
+    expect({ code, out }).toEqual({ code: 2, out: "error: unknown option '--bogus'" });
+  });
+
   it.each([
-    [['services', '--bogus'], "unknown option '--bogus'"],
     [['drain', 'users'], "missing required argument 'instance'"],
     [['doctor', 'users', '--problem', 'luck'], 'Allowed choices are discovery, health, circuit, balancing'],
-    [['registry', '--port', '65536'], 'expected a number from 0 to 65535'],
+    [['registry', '--port', '65536'], 'Expected a number from 0 to 65535'],
     [['completion', 'tcsh'], 'Allowed choices are bash, zsh, fish'],
     [['explain', 'users', '--version', 'newest'], 'version: expected a semver range'],
     [['status', '--url', 'ftp://registry'], '--url: expected a URL'],

@@ -194,6 +194,13 @@ describe('npx nest-service-discovery registry', () => {
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
   });
 
+  it.each(['-V', '--version'])('prints its version with %s', async (flag) => {
+    const { version } = JSON.parse(
+      await readFile(join(project, 'node_modules/nest-service-discovery/package.json'), 'utf8'),
+    ) as { version: string };
+    expect(await run([flag])).toEqual({ code: 0, stdout: `${version}\n`, stderr: '' });
+  });
+
   it('lists the commands where none is given, and suggests one for a typing error', async () => {
     expect(await run([])).toMatchObject({ code: 2, stderr: expect.stringContaining('registry [options]') });
     const { code, stderr } = await run(['regsitry']);
@@ -207,7 +214,7 @@ describe('npx nest-service-discovery registry', () => {
     [
       'a port that is none',
       ['registry', '--port', '65536'],
-      "option '--port <number>' argument '65536' is invalid. expected a number from 0 to 65535",
+      "option '--port <number>' argument '65536' is invalid. Expected a number from 0 to 65535",
     ],
     ['an empty host', ['registry', '--host', ''], '--host is empty'],
     ['an empty token', ['registry', '--token', ''], '--token: expected a token'],

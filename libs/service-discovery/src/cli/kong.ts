@@ -7,7 +7,7 @@ import { type ServiceRegistration, toInstance } from '../model/index.js';
 import { toInstanceBody } from '../store/index.js';
 import { CommandError, UsageError } from './command-error.js';
 import { type Finding, type Task } from './look.js';
-import { counted, type Output } from './output.js';
+import { counted, examples, type Output } from './output.js';
 
 interface ImportFlags {
   readonly out?: string;
@@ -35,19 +35,22 @@ export function addKong(
   stderr: NodeJS.WriteStream,
   { ask, change }: Readonly<Record<'ask' | 'change', (command: Command, task: Task) => Promise<void>>>,
 ): Command {
-  const kong = program.command('kong').description('Moves services from Kong: imports its configuration, and compares');
+  const kong = program
+    .command('kong')
+    .description('Imports services from the configuration of Kong, and compares it with the registry')
+    .addHelpText('after', examples('kong import kong.yaml --out kong-options.ts', 'kong check kong.yaml'));
 
   kong
     .command('import')
-    .description('Makes options of the configuration of Kong, with a report of what became of each field')
+    .description('Converts a configuration of Kong to options, with a report of what became of each field')
     .argument('<file...>', FILES)
-    .option('--out <file>', 'where the options go: a module for .ts, else JSON')
+    .option('--out <file>', 'the file for the options: a TypeScript module if it ends with .ts, else JSON')
     .addOption(new Option('--apply', 'register the targets with the registry of --url').conflicts('dryRun'))
     .option('--dry-run', 'show what --apply would register')
     .addHelpText(
       'after',
-      '\nWithout --out, a terminal shows the module, and then the report; JSON has options, registrations and report.\n' +
-        'With --out, both have the report, and what --apply or --dry-run adds.\n' +
+      examples('kong import kong.yaml --out kong-options.ts', 'kong import kong.yaml --dry-run') +
+        '\nPrints the options and the report; with --out, the report only.\n' +
         'Placeholders such as ${{ env "DECK_HOST" }} are read from the environment.',
     )
     .action((files: string[], flags: ImportFlags, command: Command) =>
@@ -56,8 +59,9 @@ export function addKong(
 
   kong
     .command('check')
-    .description('Tells whether the registry has what Kong has; exit code 1 where it has not')
+    .description('Tells whether the registry has all targets that Kong has; exit code 1: some are missing or differ')
     .argument('<file...>', FILES)
+    .addHelpText('after', examples('kong check kong.yaml'))
     .action((files: string[], _flags, command: Command) =>
       ask(command, async (registry, out) => {
         const imported = await load(files);
@@ -75,6 +79,7 @@ export function addKong(
     .command('diff')
     .description('Shows what differs: - is in Kong only, + in the registry only, ~ in both and not the same')
     .argument('<file...>', FILES)
+    .addHelpText('after', examples('kong diff kong.yaml'))
     .action((files: string[], _flags, command: Command) =>
       ask(command, async (registry, out) => {
         const found = await differences(registry, await load(files));

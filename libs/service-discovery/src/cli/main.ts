@@ -25,7 +25,7 @@ function report(error: unknown): number {
   if (error instanceof CommanderError) {
     if (error.exitCode === 0) return 0;
     // Without a command, commander prints the help.
-    if (error.code !== 'commander.help') fail(error.message.replace(/^error: /, ''), true);
+    if (error.code !== 'commander.help') fail(error.message.replace(/^error: (command-argument )?/, ''), true);
     return 2;
   }
   if (error instanceof CommandError) {

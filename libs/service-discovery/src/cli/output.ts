@@ -19,6 +19,11 @@ const COLOUR_OF_STATUS: Readonly<Record<string, Colour>> = {
 /** What users type before the name of a command. */
 export const COMMAND = 'npx nest-service-discovery';
 
+/** Lines of a help, each of which can be typed as it is. */
+export function examples(...lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${COMMAND} ${line}\n`).join('')}`;
+}
+
 /** `1 service`, `2 services`. */
 export function counted(count: number, noun: string): string {
   return `${count} ${noun}${count === 1 ? '' : 's'}`;

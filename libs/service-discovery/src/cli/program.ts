@@ -1,5 +1,5 @@
 import { Argument, Command, InvalidArgumentError, Option } from 'commander';
-import { RegistryClient, type RolloutRequest } from '../client/index.js';
+import { RegistryClient, type RolloutRequest, WrongFieldsError } from '../client/index.js';
 import {
   describeProblem,
   type Duration,
@@ -22,7 +22,7 @@ import {
 import { addKong } from './kong.js';
 import { missingPackage } from './missing-package.js';
 import { setCircuit, setStatus } from './operate.js';
-import { COMMAND, Output } from './output.js';
+import { COMMAND, examples, Output } from './output.js';
 import { type RegistryFlags } from './registry.js';
 import { endRollout, setShare, showRollout, showSplit, startRollout } from './split.js';
 
@@ -52,13 +52,15 @@ interface GlobalFlags {
 export function makeProgram(world: CommandWorld): Command {
   const program = new Command('nest-service-discovery')
     .description(
-      'Shows which services are registered, where their instances are and how they are; operates them, and runs the registry.',
+      'Shows which services are registered, where their instances are and whether they are healthy; operates them, and runs the registry.',
     )
     .addOption(
       new Option('--url <url>', 'the registry, or any app that serves its API').env(URL_VARIABLE).default(DEFAULT_URL),
     )
     .addOption(
-      new Option('--token <secret>', "the registry's token, which other machines need").env('SERVICE_DISCOVERY_TOKEN'),
+      new Option('--token <secret>', 'the secret that the registry asks other machines for').env(
+        'SERVICE_DISCOVERY_TOKEN',
+      ),
     )
     .option('--json', 'print JSON, the default in pipes and files')
     .option('--no-json', 'print tables, the default on a terminal')
@@ -69,6 +71,7 @@ export function makeProgram(world: CommandWorld): Command {
       // The caller prints it, with the usage of the command.
       outputError: () => undefined,
     })
+    .helpOption('-h, --help', 'print this help')
     .helpCommand('help [command]', 'Shows the help of a command')
     .addHelpText(
       'after',
@@ -100,7 +103,10 @@ export function makeProgram(world: CommandWorld): Command {
   program.commandsGroup('Look:');
   program
     .command('status')
-    .description('Shows how all services are, what is wrong, and which services that affects')
+    .description(
+      'Shows whether all services are healthy, what is wrong and what that affects; exit code 1: something is',
+    )
+    .addHelpText('after', examples('status', 'status --json | jq .faults'))
     .action((_flags, command: Command) => ask(command, showStatus));
 
   program
@@ -108,6 +114,7 @@ export function makeProgram(world: CommandWorld): Command {
     .description('Lists the services, with the health of their instances')
     .option('--failing', 'only those that are degraded or unhealthy')
     .option('--tag <tag>', 'only those that have an instance with this tag')
+    .addHelpText('after', examples('services', 'services --failing'))
     .action((flags: { failing?: boolean; tag?: string }, command: Command) =>
       ask(command, (registry, out) => showServices(registry, out, flags)),
     );
@@ -116,14 +123,15 @@ export function makeProgram(world: CommandWorld): Command {
     .command('instances')
     .description('Lists the instances of one service, or of all: address, status, and why')
     .argument('[service]', SERVICE)
+    .addHelpText('after', examples('instances', 'instances user-service'))
     .action((service: string | undefined, _flags, command: Command) =>
       ask(command, (registry, out) => showInstances(registry, out, service)),
     );
 
   program
     .command('watch')
-    .description('Prints what happens in the process at --url, a line an event, until you press Ctrl+C')
-    .argument('[service]', 'only what is about this service')
+    .description('Prints the events of the process at --url, one a line, until you press Ctrl+C')
+    .argument('[service]', 'only the events of this service')
     .addHelpText('after', examples('watch', 'watch user-service --json | jq .type'))
     .action((service: string | undefined, _flags, command: Command) =>
       ask(command, (registry, out) => {
@@ -133,10 +141,10 @@ export function makeProgram(world: CommandWorld): Command {
     );
 
   addCriteria(program.command('explain'))
-    .description('Shows which instances the process at --url would call, which not, and why')
+    .description('Shows which instances the process at --url would call, which it would not, and why')
     .argument('<service>', SERVICE)
-    .option('--key <key>', 'the key that strategies with a hash go by')
-    .option('--path <path>', 'the path of the call', '/')
+    .option('--key <key>', 'the key of the call, for strategies that choose by it, such as consistent_hash')
+    .option('--path <path>', 'the path of the call, for strategies that choose by it', '/')
     .addHelpText('after', examples('explain user-service', 'explain user-service --version "^2.0" --tag eu'))
     .action((service: string, flags: Criteria & { key?: string; path: string }, command: Command) =>
       ask(command, (registry, out) =>
@@ -145,10 +153,12 @@ export function makeProgram(world: CommandWorld): Command {
     );
 
   addCriteria(program.command('doctor'))
-    .description('Finds out why a service is not found, not healthy, cut off or called unevenly, and how to mend it')
+    .description(
+      'Finds out why a service is not found, not healthy, cut off or called unevenly, and how to mend it; exit code 1: it found a cause',
+    )
     .argument('<service>', SERVICE)
     .addOption(
-      new Option('--problem <problem>', 'look at one problem only').choices([
+      new Option('--problem <problem>', 'look for this problem only. Default: for all four').choices([
         'discovery',
         'health',
         'circuit',
@@ -161,18 +171,18 @@ export function makeProgram(world: CommandWorld): Command {
     );
 
   program.commandsGroup('Operate:');
-  for (const [name, status, what] of [
-    ['drain', 'draining', 'Sends an instance no new calls, and lets it finish those that it has'],
-    ['maintenance', 'maintenance', 'Takes an instance out of traffic'],
-    ['up', 'up', 'Puts an instance back into traffic, after drain or maintenance'],
+  for (const [name, status, why, what] of [
+    ['drain', 'draining', 'new release', 'Sends no new calls to an instance, which finishes those that it has'],
+    ['maintenance', 'maintenance', 'new disk', 'Takes an instance out of traffic until it is put back with `up`'],
+    ['up', 'up', 'the disk is in', 'Puts an instance back into traffic, after drain or maintenance'],
   ] as const) {
     program
       .command(name)
       .description(what)
       .argument('<service>', SERVICE)
       .argument('<instance>', 'the id of the instance, as `instances` lists it')
-      .option('--reason <text>', 'why, for those who see the status')
-      .addHelpText('after', examples(`${name} user-service user-service-1 --reason "new disk"`))
+      .option('--reason <text>', 'why, shown beside the status')
+      .addHelpText('after', examples(`${name} user-service user-service-1 --reason "${why}"`))
       .action((service: string, instance: string, { reason }: { reason?: string }, command: Command) =>
         change(command, (registry, out) => setStatus(registry, out, [service, instance], status, reason)),
       );
@@ -184,10 +194,9 @@ export function makeProgram(world: CommandWorld): Command {
     .argument('[service]', SERVICE)
     .argument('[instance]', 'with --set: the id of the instance. Default: the circuit of the service as a whole')
     .addOption(
-      new Option(
-        '--set <state>',
-        'isolated refuses all calls, closed lets all through, automatic undoes either',
-      ).choices(['isolated', 'closed', 'automatic']),
+      new Option('--set <state>', 'isolated refuses all calls, closed lets all through, automatic undoes both').choices(
+        ['isolated', 'closed', 'automatic'],
+      ),
     )
     .addHelpText('after', examples('circuits', 'circuits user-service user-service-1 --set isolated'))
     .action(
@@ -207,12 +216,16 @@ export function makeProgram(world: CommandWorld): Command {
     .command('share')
     .description('Shows how the calls to a service are split, or sets the share that goes through its gateway')
     .argument('<service>', SERVICE)
-    .argument('[percent]', 'of the calls that go through the gateway, 0 to 100; the others go directly', readPercent)
-    .option('--reason <text>', 'why, for those who read the journal')
+    .argument(
+      '[percent]',
+      'of the calls, 0 to 100, go through the gateway, the others directly. Default: show it only',
+      readPercent,
+    )
+    .option('--reason <text>', 'why, kept in the journal')
     .addHelpText(
       'after',
       examples('share user-service', 'share user-service 50 --reason "step 2"') +
-        '\nThe address of the gateway is set by the option services: [{ name, via }].',
+        '\nThe address of the gateway comes from the option services: [{ name, via }] of an app.',
     )
     .action((service: string, share: number | undefined, { reason }: { reason?: string }, command: Command) =>
       share === undefined
@@ -222,19 +235,26 @@ export function makeProgram(world: CommandWorld): Command {
 
   const rollout = program
     .command('rollout')
-    .description('Moves the calls to a new version step by step, and back by itself where it does badly')
+    .description('Moves calls to a new version step by step, and back by itself where that version fails or is slow')
     .addHelpText('after', examples('rollout start user-service 2.x', 'rollout status user-service'));
   rollout
     .command('start')
-    .description('Begins a rollout; what is left out has the defaults of the registry')
+    .description('Begins a rollout: the first step takes effect at once')
     .argument('<service>', SERVICE)
     .argument('<version>', 'the semver range of the new version, such as 2.x')
-    .option('--steps <list>', 'the share of the calls at each step, in per cent (default: 5,25,100)', readSteps)
-    .option('--step-duration <duration>', 'how long a step takes at least (default: 5m)')
-    .option('--max-error-rate <percent>', 'failed attempts above which it is rolled back (default: 5)', readPercent)
-    .option('--max-p99 <duration>', 'the p99 above which it is rolled back, such as 500ms')
-    .option('--min-attempts <count>', 'the attempts that a step needs before it is decided (default: 20)', readCount)
-    .option('--reason <text>', 'why, for those who read the journal')
+    .option('--steps <list>', 'per cent of the calls at each step, the last 100 (default: 5,25,100)', readSteps)
+    .option('--step-duration <duration>', 'how long a step lasts at least, such as 90s (default: 5m)')
+    .option('--max-error-rate <percent>', 'of failed attempts, above which it is rolled back (default: 5)', readPercent)
+    .option(
+      '--max-p99 <duration>',
+      'the latency of the slowest 1 % of attempts, above which it is rolled back, such as 500ms (default: none)',
+    )
+    .option(
+      '--min-attempts <count>',
+      'attempts at the new version that a step needs before it is judged (default: 20)',
+      readCount,
+    )
+    .option('--reason <text>', 'why, kept in the journal')
     .addHelpText('after', examples('rollout start user-service 2.x --steps 5,25,100 --max-error-rate 2'))
     .action((service: string, version: string, flags: RolloutFlags, command: Command) =>
       change(command, (registry, out) =>
@@ -243,18 +263,22 @@ export function makeProgram(world: CommandWorld): Command {
     );
   rollout
     .command('status')
-    .description('Shows how a rollout stands, and how attempts at the versions ended; exit code 1: it was rolled back')
+    .description(
+      'Shows which share a rollout has reached, and the attempts that failed; exit code 1: it was rolled back',
+    )
     .argument('<service>', SERVICE)
+    .addHelpText('after', examples('rollout status user-service'))
     .action((service: string, _flags, command: Command) =>
       ask(command, (registry, out) => showRollout(registry, out, service)),
     );
   rollout
     .command('abort')
     .description(
-      'Sends all calls back to the other versions; forgets a rollout that is over, so that versions do not matter',
+      'Ends a rollout: all calls go to the other versions. If it is over already, forgets it: all versions take calls alike',
     )
     .argument('<service>', SERVICE)
-    .option('--reason <text>', 'why, for those who read the journal')
+    .option('--reason <text>', 'why, kept in the journal')
+    .addHelpText('after', examples('rollout abort user-service --reason "slow logins"'))
     .action((service: string, { reason }: { reason?: string }, command: Command) =>
       change(command, (registry, out) => endRollout(registry, out, service, reason)),
     );
@@ -264,9 +288,13 @@ export function makeProgram(world: CommandWorld): Command {
     .command('registry')
     .description('Runs a registry: services register with it, and it checks their health')
     .option('--port <number>', 'the port to listen on; 0 takes any free one', readPort, 3_000)
-    .option('--host <address>', 'the address to listen on; 0.0.0.0 lets other machines in, with the token', '127.0.0.1')
+    .option(
+      '--host <address>',
+      'the address to listen on; 0.0.0.0 admits other machines, if they have the token',
+      '127.0.0.1',
+    )
     .option('--redis-url <url>', 'the Redis that keeps the registrations. Default: the memory of this process')
-    .option('--namespace <name>', 'which of the registries in that Redis')
+    .option('--namespace <name>', 'separates several registries in one Redis (default: "default")')
     .configureHelp({
       showGlobalOptions: true,
       visibleGlobalOptions: () => program.options.filter(({ long }) => long === '--token'),
@@ -318,11 +346,6 @@ export function makeProgram(world: CommandWorld): Command {
 
 const SERVICE = 'the name of the service, as `services` lists it';
 
-/** Lines of a help, each of which can be typed as it is. */
-function examples(...lines: readonly string[]): string {
-  return `\nExamples:\n${lines.map((line) => `  ${COMMAND} ${line}\n`).join('')}`;
-}
-
 interface Criteria {
   readonly version?: string;
   readonly tag?: readonly string[];
@@ -331,12 +354,13 @@ interface Criteria {
 
 function addCriteria(command: Command): Command {
   return command
-    .option('--version <range>', 'of instances with such a version, such as "^1.2"')
-    .option('--tag <tag>', 'of instances with this tag; repeat it for more', (tag: string, tags: string[] = []) => [
-      ...tags,
-      tag,
-    ])
-    .option('--zone <zone>', 'as a caller in this zone');
+    .option('--version <range>', 'only instances whose version is in this semver range, such as "^1.2"')
+    .option(
+      '--tag <tag>',
+      'only instances with this tag; repeat it for further tags',
+      (tag: string, tags: string[] = []) => [...tags, tag],
+    )
+    .option('--zone <zone>', 'the zone of the caller, which prefers instances in it');
 }
 
 function toQuestion({ version, tag: tags, zone }: Criteria): {
@@ -370,7 +394,7 @@ function withWayOut(error: unknown, { url }: RegistryClient): unknown {
   if (!(error instanceof ServiceDiscoveryError)) return error;
   const { code, service = '', page } = error;
   const message = messageOf(error);
-  if (code === 'INVALID_REQUEST') return new UsageError(message);
+  if (error instanceof WrongFieldsError) return new UsageError(message);
   const next = (text: string): CommandError => new CommandError(`${message}.\n${text}\nSee ${page}`);
   const lists = (command: string): CommandError =>
     next(`"${COMMAND} ${command}" lists those that are registered at ${url}.`);
@@ -386,13 +410,13 @@ function withWayOut(error: unknown, { url }: RegistryClient): unknown {
 function readPort(text: string): number {
   const port = Number(text);
   if (/^\d+$/.test(text) && port <= 65_535) return port;
-  throw new InvalidArgumentError('expected a number from 0 to 65535');
+  throw new InvalidArgumentError('Expected a number from 0 to 65535');
 }
 
 function readPercent(text: string): number {
   const share = Number(text.replace(/%$/, ''));
   if (text !== '' && share >= 0 && share <= 100) return share;
-  throw new InvalidArgumentError('expected per cent: a number from 0 to 100');
+  throw new InvalidArgumentError('Expected per cent: a number from 0 to 100');
 }
 
 interface RolloutFlags {
@@ -419,7 +443,7 @@ function toRollout(version: string, flags: RolloutFlags): RolloutRequest {
 function readCount(text: string): number {
   const given = Number(text);
   if (Number.isSafeInteger(given) && given > 0) return given;
-  throw new InvalidArgumentError('expected a whole number above 0');
+  throw new InvalidArgumentError('Expected a whole number above 0');
 }
 
 function readSteps(text: string): readonly number[] {
