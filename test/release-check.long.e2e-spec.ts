@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { appendFile, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -12,11 +13,11 @@ const ADDRESSES = {
 };
 
 let built: BuiltPackage;
-let manifest: { version: string };
+let manifest: { version: string; exports: object };
 
 beforeAll(async () => {
   built = await buildPackage({ name: 'consumer' });
-  manifest = JSON.parse(await readFile(join(built.package, 'package.json'), 'utf8')) as { version: string };
+  manifest = JSON.parse(await readFile(join(built.package, 'package.json'), 'utf8')) as typeof manifest;
 }, BUILD_TIMEOUT_MS);
 
 afterAll(() => built.remove());
@@ -33,38 +34,45 @@ async function check(change: object): Promise<{ code: unknown; lines: string[] }
 }
 
 describe('npm run release:check', () => {
-  it('accepts a package with its addresses, a single version, and no dead link on any page', async () => {
-    expect(await check(ADDRESSES)).toEqual({ code: 0, lines: ['ready to publish'] });
-  });
-
-  it('names each missing manifest field', async () => {
-    expect(await check({ ...ADDRESSES, repository: undefined, bugs: '' })).toEqual({
-      code: 1,
-      lines: ['repository', 'bugs'].map((field) => `libs/service-discovery/package.json has no "${field}"`),
+  it('accepts a package with its addresses, a single version, right types, and no dead link on any page', async () => {
+    expect(await check(ADDRESSES)).toEqual({
+      code: 0,
+      lines: [
+        expect.stringMatching(
+          /^\d+ files, [\d.]+ MB packed, [\d.]+ MB unpacked, [\d.]+ MB installed with its dependencies$/,
+        ),
+        'ready to publish',
+      ],
     });
   });
 
-  it('names each differing version', async () => {
-    const { version } = manifest;
-    expect(await check({ ...ADDRESSES, version: '99.0.0' })).toEqual({
-      code: 1,
-      lines: ['package.json', 'package-lock.json'].map(
-        (file) => `${file} has version ${version}, libs/service-discovery/package.json 99.0.0`,
-      ),
-    });
-  });
-
-  it('names links in the README and the pages to unpacked files', async () => {
+  it('names each missing field, differing version, dead link, wrong type and excess of a size', async () => {
+    const { version, exports } = manifest;
     await appendFile(join(built.package, 'README.md'), '\n[how](CONTRIBUTING.md#releases)\n');
     await appendFile(
       join(built.package, 'docs/health.md'),
       '\n[a spec](../src/health.spec.ts), [home](../README.md)\n',
     );
-    const { code, lines } = await check(ADDRESSES);
+    await writeFile(join(built.package, 'docs/film.bin'), randomBytes(2_000_000));
+    const { code, lines } = await check({
+      repository: undefined,
+      bugs: '',
+      homepage: ADDRESSES.homepage,
+      version: '99.0.0',
+      exports: { ...exports, './axios': { default: './axios.js', types: './axios.d.ts' } },
+    });
     expect(code).toBe(1);
-    expect(lines.sort()).toEqual([
+    const expected = [
+      ...['repository', 'bugs'].map((field) => `libs/service-discovery/package.json has no "${field}"`),
+      ...['package.json', 'package-lock.json'].map(
+        (file) => `${file} has version ${version}, libs/service-discovery/package.json 99.0.0`,
+      ),
       'README.md links to CONTRIBUTING.md, which is not packed',
       'docs/health.md links to ../src/health.spec.ts, which is not packed',
-    ]);
+      expect.stringMatching(/^publint: .*types/),
+      expect.stringMatching(/^attw: .*"\.\/axios"/),
+      expect.stringMatching(/^[\d.]+ MB packed, and at most [\d.]+ are meant$/),
+    ];
+    expect(lines).toEqual(expect.arrayContaining(expected));
   });
 });
