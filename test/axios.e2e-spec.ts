@@ -33,6 +33,7 @@ import {
   ServiceDiscovery,
   ServiceDiscoveryModule,
   type ServiceDiscoveryOptions,
+  ServiceRegistry,
 } from 'nest-service-discovery';
 import { DiscoveryHttpModule, type DiscoveryHttpOptions } from 'nest-service-discovery/axios';
 import { firstValueFrom, type Observable } from 'rxjs';
@@ -185,6 +186,27 @@ describe('HttpService of DiscoveryHttpModule', () => {
       http.get('http://user-service/users/missing', { validateStatus: () => true }),
     );
     expect(status).toBe(404);
+  });
+
+  it('rejects with an error of axios for a forbidden host, which interceptors see as well', async () => {
+    const app = await start();
+    const http = app.get(HttpService);
+    const seen: unknown[] = [];
+    http.axiosRef.interceptors.response.use(undefined, (error: unknown) => {
+      seen.push(isAxiosError(error) && error.code);
+      throw error;
+    });
+    const registration = { serviceName: 'evil', host: '0.0.0.0', port: 80 };
+    await app.get(ServiceRegistry).register(registration, { heartbeat: 'manual' });
+    const error = await rejection(http.get('http://evil/'));
+    expect(error).toMatchObject({
+      code: 'HOST_NOT_ALLOWED',
+      message: expect.stringContaining('The host "0.0.0.0" is not allowed: it is the unspecified address'),
+      config: { url: 'http://evil/' },
+      cause: { code: 'HOST_NOT_ALLOWED', service: 'evil' },
+    });
+    expect(error.response).toBeUndefined();
+    expect(seen).toEqual(['HOST_NOT_ALLOWED']);
   });
 
   it("rejects with the library's code and the cause if no response arrived", async () => {

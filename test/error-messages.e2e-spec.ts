@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import * as core from 'nest-service-discovery/core';
 import {
   type ErrorCode,
@@ -14,6 +14,7 @@ import { HostNotAllowedError, toInstance } from '../libs/service-discovery/src/m
 import { CallFixture, failure } from '../libs/service-discovery/src/testing/call-fixture.js';
 import { excessOf, parseJson } from '../libs/service-discovery/src/transport/body-source.js';
 import { sendFailure } from '../libs/service-discovery/src/transport/index.js';
+import { type Answer, type RestApp, startRestApp } from './support/rest-app.js';
 
 const service = 'users';
 const details = { service, request: 'GET /users/1' };
@@ -148,6 +149,54 @@ describe('the message of an error', () => {
       expect(messageOf(error)).not.toContain('See ');
     }
   });
+});
+
+describe('the answer ACCESS_DENIED', () => {
+  let rest: RestApp;
+
+  beforeAll(async () => {
+    rest = await startRestApp('express', {
+      api: {
+        access: [
+          { token: 'stranger', name: 'stranger', may: ['read', 'register'], services: ['orders', 'users'] },
+          { token: 'owner', may: ['read', 'register'], services: ['users'] },
+        ],
+        authorize: ({ serviceName }) => serviceName !== 'orders',
+      },
+    });
+    expect((await register('users', 'owner')).status).toBe(201);
+  });
+  afterAll(() => rest.close());
+
+  const register = (name: string, token = 'stranger'): Promise<Answer> =>
+    rest.send('POST', '/register', {
+      headers: { authorization: `Bearer ${token}` },
+      json: { service_name: name, instance_id: 'a', host: '10.0.0.1', port: 8080 },
+    });
+
+  it.each([
+    [
+      'billing',
+      "token:stranger may not register billing. A rule of the registry's `api.access` that names this caller has to have `may: ['register']` for that service.",
+    ],
+    [
+      'users',
+      "token:stranger may not change users/a, since another caller registered it. Take another instance id, or have a caller do it whose rule in `api.access` has `may: ['operate']` for users.",
+    ],
+    ['orders', 'token:stranger may not register orders/a: the function `api.authorize` of the registry refuses it.'],
+  ])(
+    'to the registration of %s by another caller names the caller, the service and the way out',
+    async (name, message) => {
+      const { status, body } = await register(name);
+      expect(status).toBe(403);
+      expect(body.error).toMatchObject({
+        code: 'ACCESS_DENIED',
+        message,
+        page: 'nest-service-discovery/docs/reference/errors.md#ACCESS_DENIED',
+        service: name,
+      });
+    },
+  );
 });
 
 /** What is thrown or returned. */

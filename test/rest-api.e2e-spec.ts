@@ -352,6 +352,16 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       });
     });
 
+    it.each(['/discover/usr-service', '/services/usr-service'])(
+      'suggests at %s the name that was meant',
+      async (path) => {
+        await register();
+        expect((await rest.send('GET', path)).body.error.message).toBe(
+          'No service named "usr-service" is registered (did you mean "user-service"?)',
+        );
+      },
+    );
+
     it.each([
       ['every instance is unhealthy', '', 'unhealthy'],
       ['none is of the version', '?version=^2', 'healthy'],

@@ -65,6 +65,14 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
 
   const shown = (name: string): unknown => rest.registry.getInstances(name);
 
+  it.each(['/discover/orders-e', '/services/orders-e'])('is told no names of services at %s', async (path) => {
+    const { status, body } = await send(ATTACKER, 'GET', path);
+    expect([status, body.error.message]).toEqual([
+      404,
+      'No service named "orders-e" is registered. Check the name, or start the service',
+    ]);
+  });
+
   /** What a request is answered, and that it changed nothing. */
   async function isRefused(name: string, asking: () => Promise<Answer>): Promise<string> {
     const before = shown(name);

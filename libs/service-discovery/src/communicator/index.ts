@@ -13,6 +13,7 @@ export { DEADLINE_HEADER } from './call/deadline-header.js';
 export { type CommunicatorDependencies } from './call-engine.js';
 export { DEADLINE_KEY_HEADER, deadlineKeysOf } from './deadline-key.js';
 export { type CommunicatorDefaults, ServiceCommunicator } from './communicator.js';
+export { NearNames } from './near-names.js';
 export { FallbackFailedError, type FallbackRequest, type FallbackResult, isFallbackWorthy } from './fallback-call.js';
 export {
   COMMUNICATOR_OPTIONS,
