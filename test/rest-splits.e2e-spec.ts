@@ -150,18 +150,24 @@ describe('a rollout', () => {
   });
 
   it.each([
-    {},
-    { version: 'two' },
-    { version: '2.x', steps: [25, 5, 100] },
-    { version: '2.x', steps: 'all' },
-    { version: '2.x', step_duration: '1ms' },
-    { version: '2.x', max_error_rate: 5 },
-    { version: '2.x', min_attempts: 0.5 },
-    { version: '2.x', pace: 1 },
-  ])('does not begin with %j', async (json) => {
+    [{}, 'version', 'a semver range, such as "2.x"'],
+    [{ version: 'two' }, 'version', 'a semver range, such as "2.x"'],
+    [
+      { version: '2.x', steps: [25, 5, 100] },
+      'steps',
+      'up to 20 growing shares in per cent, of which the last is 100: [5, 25, 100]',
+    ],
+    [{ version: '2.x', steps: 'all' }, 'steps', expect.stringContaining('growing shares in per cent')],
+    [{ version: '2.x', step_duration: '1ms' }, 'step_duration', expect.stringContaining('a duration from 1s to 7d, ')],
+    [{ version: '2.x', step_duration: 5 }, 'step_duration', "a unit: 5 is 5 ms; write '5ms' or '5s'"],
+    [{ version: '2.x', max_error_rate: 5 }, 'max_error_rate', 'a number from 0 to 1'],
+    [{ version: '2.x', min_attempts: 0.5 }, 'min_attempts', 'a whole number from 1 to 1000000'],
+    [{ version: '2.x', pace: 1 }, 'pace', expect.stringContaining('one of the fields version, steps, ')],
+  ])('does not begin with %j, and says what is expected', async (json, field, expected) => {
     await register();
     const answer = await start(json);
     expect([answer.status, answer.body.error.code]).toEqual([400, 'INVALID_REQUEST']);
+    expect(answer.body.error.problems).toMatchObject([{ field, expected }]);
   });
 
   it('is unknown for a service that does not exist', async () => {

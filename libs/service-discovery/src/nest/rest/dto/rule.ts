@@ -23,7 +23,7 @@ export async function loadClassValidator(): Promise<ClassValidator> {
 
 /** A constraint made of a phrase that says what is allowed and a check; a field that is left out passes. */
 export function Rule(
-  expected: string,
+  expected: string | ((value: unknown) => string),
   check: (value: unknown) => boolean,
   { optional = true } = {},
 ): PropertyDecorator {
@@ -31,7 +31,7 @@ export function Rule(
     name: 'rule',
     validator: {
       validate: (value) => (value === undefined ? optional : check(value)),
-      defaultMessage: () => expected,
+      defaultMessage: (args) => (typeof expected === 'string' ? expected : expected(args?.value)),
     },
   });
 }

@@ -1,5 +1,5 @@
 import { ROLLOUT_OPTIONS } from '../../../registry/index.js';
-import { type Duration, InvalidConfigurationError } from '../../../common/index.js';
+import { type Duration, OptionValidator } from '../../../common/index.js';
 import { isServiceSplit, isShare, type ServiceSplit } from '../../../model/index.js';
 import { ByRule, ReasonRule, Rule } from './rule.js';
 
@@ -29,37 +29,37 @@ export class ShareDto extends NoteDto {
   share!: number;
 }
 
-/** The constraint of an option of a rollout: that of the registry itself. */
-function RolloutRule(name: keyof typeof ROLLOUT_OPTIONS.options, expected: string): PropertyDecorator {
-  const check = (value: unknown): boolean => {
-    try {
-      ROLLOUT_OPTIONS.resolve({ version: '1.x', [name]: value });
-      return true;
-    } catch (error) {
-      if (error instanceof InvalidConfigurationError) return false;
-      throw error;
-    }
+/** The constraint of an option of a rollout: what the registry itself checks, in its words. */
+function RolloutRule(name: keyof typeof ROLLOUT_OPTIONS.options): PropertyDecorator {
+  const problem = (value: unknown): string | undefined => {
+    const check = new OptionValidator();
+    ROLLOUT_OPTIONS.options[name].read(value, name, check);
+    return check.problems[0]?.expected;
   };
-  return Rule(expected, check, { optional: name !== 'version' });
+  return Rule(
+    (value) => problem(value) ?? '',
+    (value) => problem(value) === undefined,
+    { optional: name !== 'version' },
+  );
 }
 
 /** The body of `PUT .../rollout`; what each field means stands at `RolloutOptions`. */
 export class RolloutDto extends NoteDto {
-  @RolloutRule('version', 'a semver range, such as "2.x"')
+  @RolloutRule('version')
   version!: string;
 
-  @RolloutRule('steps', 'growing shares in per cent, of which the last is 100: [5, 25, 100]')
+  @RolloutRule('steps')
   steps?: readonly number[];
 
-  @RolloutRule('stepDuration', 'a duration from 1 s to 7 days, such as "5m"')
+  @RolloutRule('stepDuration')
   step_duration?: Duration;
 
-  @RolloutRule('maxErrorRate', 'a number from 0 to 1')
+  @RolloutRule('maxErrorRate')
   max_error_rate?: number;
 
-  @RolloutRule('maxP99', 'a duration from 1 ms to 10 min, such as "500ms"')
+  @RolloutRule('maxP99')
   max_p99?: Duration;
 
-  @RolloutRule('minAttempts', 'a whole number from 1 to 1000000')
+  @RolloutRule('minAttempts')
   min_attempts?: number;
 }
