@@ -7,6 +7,7 @@ const numbered = (count: number): string[] => Array.from({ length: count }, (_, 
 it.each([
   ['a look at the name where nothing is registered', [], 'mail', '. Check the name, or start the service'],
   ['the near one', ['user', 'mails'], 'mail', ' (did you mean "mails"?)'],
+  ['the one of a URL', ['users', 'mails'], 'http://users:3000/1', ' (did you mean "users"?)'],
   [
     'all where they are few and none is near',
     ['user', 'order'],

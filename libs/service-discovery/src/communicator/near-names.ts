@@ -39,7 +39,8 @@ export class NearNames {
 
   private textFor(name: string): string {
     const names = [...this.names()];
-    const near = suggestNear(name, names);
+    // A URL in place of the name: `http://user-service/users`.
+    const near = suggestNear(name.replace(/^[a-z]+:\/\/([^/:]*).*$/i, '$1'), names);
     if (near !== '') return near;
     const known = names.length > 0 && names.length <= FEW ? suggest(name, names) : '';
     return `${known}. ${this.hint() || CHECK_THE_NAME}`;
