@@ -46,10 +46,30 @@ export function namesIn(option: string): readonly string[] | null {
   return Object.hasOwn(options, option) ? (options[option]?.inner?.names ?? null) : null;
 }
 
-/** What the address of a registry is called elsewhere. */
-const ADDRESS = /^(?:registry)?_?(?:base)?_?(?:ur[il]|host(?:name)?|port|address|origin|endpoint)$/i;
-const ADDRESS_OF_REMOTE =
-  "no option of this name: the registry's address is registryUrl beside remote, { registryUrl: 'http://registry:3000' }";
+/** What is set in another place, by the path where it is looked for. */
+const ELSEWHERE: readonly (readonly [path: RegExp, where: string])[] = [
+  [
+    /^remote\.(?:registry)?_?(?:base)?_?(?:ur[il]|host(?:name)?|port|address|origin|endpoint)$/i,
+    "the registry's address is registryUrl beside remote, { registryUrl: 'http://registry:3000' }",
+  ],
+  [
+    /^(?:service_?)?name$/i,
+    "a service has its name where it registers, @DiscoverableService({ name: 'user-service' }) on a provider or controller",
+  ],
+  [
+    /^healthCheck\.(?:url|path|endpoint)$/,
+    "each service has its own where it registers, @DiscoverableService({ healthCheckPath: '/health' })",
+  ],
+  [/^(?:useFactory|useClass|useExisting|inject|imports)$/, 'ServiceDiscoveryModule.forRootAsync takes it'],
+  [/^(?:is)?Global$/i, 'the module is global as it is'],
+];
+
+function noOption(path: string, name: string, value: unknown, known: readonly string[], inGroups?: string[]): Problem {
+  const problem = unknownOption(path, name, value, known, inGroups);
+  const where = ELSEWHERE.find(([pattern]) => pattern.test(path))?.[1];
+  if (where === undefined) return problem;
+  return { path, value: withMaskedPassword(problem.value), expected: `no option of this name: ${where}` };
+}
 
 /** Names that are no options, such as misspelled ones, at both levels. */
 export function findUnknownOptions(options: object): Problem[] {
@@ -58,15 +78,11 @@ export function findUnknownOptions(options: object): Problem[] {
     (namesIn(name) ?? OPTION_GROUPS[name]?.names ?? []).map((own) => pathOf(name, own)),
   );
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
-    if (!names.includes(name)) return [unknownOption(name, name, value, names, inGroups)];
+    if (!names.includes(name)) return [noOption(name, name, value, names, inGroups)];
     const inner = namesIn(name);
     if (!inner || !isRecord(value)) return [];
     return Object.entries(value)
       .filter(([key]) => !inner.includes(key))
-      .map(([key, own]: [string, unknown]) =>
-        name === 'remote' && ADDRESS.test(key)
-          ? { path: pathOf(name, key), value: withMaskedPassword(own), expected: ADDRESS_OF_REMOTE }
-          : unknownOption(pathOf(name, key), key, own, inner),
-      );
+      .map(([key, own]: [string, unknown]) => noOption(pathOf(name, key), key, own, inner));
   });
 }
