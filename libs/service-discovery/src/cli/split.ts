@@ -7,7 +7,11 @@ import { COMMAND, type Output } from './output.js';
 /** Shows how the calls to a service are split. */
 export async function showSplit(registry: RegistryClient, out: Output, service: string): Promise<void> {
   const split = await registry.split(service);
-  out.show(split, () => describe(out, split));
+  out.show(split, () => {
+    describe(out, split);
+    if (split.via && split.parts.length === 0)
+      out.line('No attempts are known since that was set; callers report theirs every 10 s.');
+  });
 }
 
 /** Sets the share of the calls that goes through the gateway. */
