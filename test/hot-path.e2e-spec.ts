@@ -22,9 +22,10 @@ const SHARE_OF_BYTES = 0.87;
 
 let connections: number;
 let counts: HotPathCounts;
+let oldBytesPerCall: number;
 
 beforeAll(async () => {
-  ({ counts, connections } = await runHotPath(MANY_CALLS));
+  ({ counts, connections, oldBytesPerCall } = await runHotPath(MANY_CALLS));
   report(`alone: ${counts.alone.timers} timers, a bare pool ${counts.floorAlone.timers}`);
   report(
     `A call makes ${JSON.stringify(counts.get)}\n  in an app ${JSON.stringify(counts.inApp)}\n  a bare pool ${JSON.stringify(counts.floor)}`,
@@ -65,6 +66,10 @@ it.each(['get', 'inApp'] as const)(
     expect(counts[kind].bytes / counts.floor.bytes).toBeLessThanOrEqual(SHARE_OF_BYTES);
   },
 );
+
+it('calls after a burst at the start leave nothing in the old generation', () => {
+  expect(oldBytesPerCall).toBeLessThan(LEFT_BYTES_PER_CALL);
+});
 
 describe(`${MANY_CALLS.toLocaleString('en-US')} calls`, () => {
   it('retain no memory', () => {

@@ -79,14 +79,26 @@ export function asPlainObject(response: ServiceCallResponse): ServiceCallRespons
   return staleMs === undefined ? plain : { ...plain, staleMs };
 }
 
-/** A validated request, ready to be sent any number of times. */
-export interface PreparedRequest extends ServiceRequest {
-  /** Lower-case names. Not shared with other calls, so stages may add to them. */
-  readonly headers: PreparedHeaders;
-  /** Whether sending it twice has the same effect as once. */
-  readonly idempotent: boolean;
-  /** False for a stream, which the first attempt consumes. */
-  readonly replayable: boolean;
+/**
+ * A validated request, ready to be sent any number of times.
+ *
+ * A class, as are all objects that a call keeps while it waits: when V8 sees most objects of a literal survive, as in a
+ * burst of calls at the start, it allocates all later ones in the old generation, where each keeps what it refers to
+ * alive until the next major garbage collection.
+ */
+export class PreparedRequest implements ServiceRequest {
+  constructor(
+    readonly method: HttpMethod,
+    readonly path: string,
+    readonly query: ServiceRequest['query'],
+    /** Lower-case names. Not shared with other calls, so stages may add to them. */
+    readonly headers: PreparedHeaders,
+    readonly body: ServiceRequest['body'],
+    /** Whether sending it twice has the same effect as once. */
+    readonly idempotent: boolean,
+    /** False for a stream, which the first attempt consumes. */
+    readonly replayable: boolean,
+  ) {}
 }
 
 type PreparedHeaders = Record<string, string | number | readonly string[]>;
@@ -128,16 +140,9 @@ export function prepareRequest(service: string, request: ServiceCallRequest, acc
   }
   const replayable = body === undefined || typeof body === 'string' || body instanceof Uint8Array;
   if (!replayable && !isAsyncIterable(body)) reject(service, 'body', kindOf(body), BODY_EXPECTED);
-  return {
-    method,
-    path,
-    query,
-    headers,
-    body,
-    // Not by a header: it may be one that a client sent, handed on with the others.
-    idempotent: isIdempotentMethod(method) || idempotencyKey !== undefined,
-    replayable,
-  };
+  // Not by a header: it may be one that a client sent, handed on with the others.
+  const idempotent = isIdempotentMethod(method) || idempotencyKey !== undefined;
+  return new PreparedRequest(method, path, query, headers, body, idempotent, replayable);
 }
 
 /** Removes the query, which may contain secrets. */

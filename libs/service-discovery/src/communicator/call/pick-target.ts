@@ -13,12 +13,14 @@ import { pickContextOf } from './pick-context.js';
 
 type Picked = Extract<PickResult, { kind: 'picked' }>;
 
-/** The instance of one attempt, with a place reserved there. */
-export interface Target {
-  readonly instance: ServiceInstance;
-  readonly place: Place;
-  /** The balancer's pick, to be notified of the outcome. */
-  readonly picked: Picked;
+/** The instance of one attempt, with a place reserved there. A class, for the reason given at `PreparedRequest`. */
+export class Target {
+  constructor(
+    readonly instance: ServiceInstance,
+    readonly place: Place,
+    /** The balancer's pick, to be notified of the outcome. */
+    readonly picked: Picked,
+  ) {}
 }
 
 /**
@@ -76,7 +78,7 @@ export function pickTarget<T>(call: Call<T>, isHedge: boolean, now: number): Tar
     const { instance: from, reason } = call.last;
     events.emit('call.failed_over', { service, from: from.instanceId, to: instance.instanceId, reason });
   }
-  return { instance, place, picked };
+  return new Target(instance, place, picked);
 }
 
 /**
