@@ -35,7 +35,11 @@ beforeAll(async () => {
   group = new ProcessGroup({ directory: pathToFileURL(`${built.consumer}/`), startTimeoutMs: 120_000 });
 }, BUILD_TIMEOUT_MS);
 
-afterEach(() => page.context().close());
+afterEach(async () => {
+  // An answer that is still being made has no page to go to.
+  await page.unrouteAll({ behavior: 'ignoreErrors' });
+  await page.context().close();
+});
 
 afterAll(async () => {
   await browser.close();
@@ -406,6 +410,75 @@ describe('the dashboard of a process that is gone', () => {
     expect(await page.getByText('Nothing is wrong').count()).toBe(0);
     await show('#/journal');
     await page.getByText('the stream is interrupted').waitFor();
+  });
+});
+
+describe('the dashboard of a registry with labels', () => {
+  let url: string;
+
+  beforeAll(async () => {
+    ({ url } = await group.start({ name: 'labels', script: 'dashboard-app.mjs' }));
+    const labels = {
+      orders: { zone: 'eu-1', tier: 'app', tags: ['api'], version: '1.0.0' },
+      mail: { zone: 'eu-2', tier: 'data', tags: ['batch'], version: '2.0.0' },
+    };
+    for (const [service_name, own] of Object.entries(labels)) {
+      const body = JSON.stringify({ service_name, host: '127.0.0.1', port: 9, ...own });
+      const json = { headers: { 'content-type': 'application/json' }, body };
+      const { status } = await fetch(`${url}/service-discovery/register`, { method: 'POST', ...json });
+      expect(status).toBe(201);
+    }
+  });
+
+  it('lists the services of a zone, a tier, a tag and a version, and keeps them in its address', async () => {
+    await open(url, '#/services');
+    const rows = page.locator('.services .virtual > .row');
+    const names = rows.getByRole('link');
+    const clear = page.getByRole('button', { name: 'Clear the filters' });
+    const filters = [
+      ['zone', 'eu-1', 'orders'],
+      ['tier', 'data', 'mail'],
+      ['tag', 'api', 'orders'],
+      ['version', '2.0.0', 'mail'],
+    ] as const;
+    await rows.nth(2).waitFor();
+    for (const [label, value, kept] of filters) {
+      const choice = page.getByRole('search', { name: 'Services' }).getByLabel(label);
+      await choice.selectOption(value);
+      await page.getByText('1 of 3 services').waitFor();
+      expect([label, await names.allInnerTexts()]).toEqual([label, [kept]]);
+      await page.reload();
+      await page.getByText('1 of 3 services').waitFor();
+      expect([label, await names.allInnerTexts()]).toEqual([label, [kept]]);
+      await choice.selectOption('all');
+      await rows.nth(2).waitFor();
+    }
+    await show('#/services?zone=eu-1&tier=data');
+    await page.getByText('No service matches').waitFor();
+    await clear.click();
+    await rows.nth(2).waitFor();
+    expect(faults).toEqual([]);
+  });
+
+  it('says on the overview whose expiry is held, since when, and for how many', async () => {
+    await open(url);
+    await page.getByText('Nothing is wrong').waitFor();
+    const since = new Date(Date.now() - 65_000).toISOString();
+    await page.route('**/service-discovery/overview', async (intercepted) => {
+      const answer = await intercepted.fetch();
+      const overview = (await answer.json()) as { registry: object };
+      const held_expiry = [{ service_name: 'orders', since, overdue: 9, total: 10 }];
+      return intercepted.fulfill({ json: { ...overview, registry: { ...overview.registry, held_expiry } } });
+    });
+    await page.reload();
+    const notice = page.getByRole('region', { name: 'Wrong now' }).locator('.fault');
+    await notice.getByText(/^Expiry of orders has been held since \d\d:\d\d:\d\d \(\d+\s(s|min)\)$/).waitFor();
+    await notice.getByText('9 of 10 instances missed their heartbeats at once, so none is removed').waitFor();
+    expect(await page.getByText('Nothing is wrong').count()).toBe(0);
+    expect(await seriousFindings()).toEqual([]);
+    await notice.getByRole('link', { name: 'orders' }).click();
+    await page.getByRole('heading', { level: 1, name: 'orders' }).waitFor();
+    expect(faults).toEqual([]);
   });
 });
 

@@ -155,6 +155,8 @@ describe('the REST API', () => {
     expect((await rest.send('GET', '/services/users')).body).toMatchObject({ expiry_held, total_instances: 4 });
     expect((await rest.send('GET', '/services')).body.services).toMatchObject([{ expiry_held }]);
     expect((await rest.send('GET', '/health/aggregated')).body.services).toMatchObject({ users: { expiry_held } });
+    const held_expiry = [{ service_name: 'users', ...expiry_held }];
+    expect((await rest.send('GET', '/overview')).body).toMatchObject({ registry: { held_expiry } });
     expect((await rest.send('GET', '/metrics')).text).toContain(
       'service_discovery_expiry_held_instances{service="users"} 4',
     );
