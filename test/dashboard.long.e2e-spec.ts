@@ -148,6 +148,7 @@ describe('the dashboard of the shop', () => {
     for (const [action, badge, done, undo, undone] of actions) {
       await act(action, `why ${action}`);
       await badge.filter({ hasText: done }).waitFor({ timeout: PATIENCE_MS });
+      await page.waitForFunction('document.activeElement.closest(".actions") !== null');
       await act(undo, `why ${undo} after ${action}`);
       await badge.filter({ hasText: undone }).waitFor({ timeout: PATIENCE_MS });
     }
@@ -475,6 +476,7 @@ describe('the dashboard of a registry with labels', () => {
     await notice.getByText(/^Expiry of orders has been held since \d\d:\d\d:\d\d \(\d+\s(s|min)\)$/).waitFor();
     await notice.getByText('9 of 10 instances missed their heartbeats at once, so none is removed').waitFor();
     expect(await page.getByText('Nothing is wrong').count()).toBe(0);
+    await page.getByRole('link', { name: /^Overview\s*1 wrong now$/ }).waitFor();
     expect(await seriousFindings()).toEqual([]);
     await notice.getByRole('link', { name: 'orders' }).click();
     await page.getByRole('heading', { level: 1, name: 'orders' }).waitFor();

@@ -9,7 +9,7 @@ import { href, route } from './router.js';
 import { CallsView } from './views/calls.js';
 import { InstanceView } from './views/instance.js';
 import { JournalView } from './views/journal.js';
-import { OverviewView } from './views/overview.js';
+import { faultsOf, OverviewView } from './views/overview.js';
 import { ServiceView } from './views/service.js';
 import { ServicesView } from './views/services.js';
 import { TopologyView } from './views/topology.js';
@@ -64,7 +64,7 @@ function focusMain(event: Event): void {
 function Sidebar() {
   const [current = ''] = route.value.path;
   const { data } = overview.answer.value;
-  const faults = data?.faults.length ?? 0;
+  const faults = data ? faultsOf(data) : 0;
   return (
     <header class="sidebar">
       <div class="sidebar-inner">

@@ -24,8 +24,20 @@ export const notice = signal('');
 
 /** @param onDone reads again what the action has changed */
 export function ActionButton({ action, onDone }: { readonly action: Action; readonly onDone: () => void }) {
+  const button = useRef<HTMLButtonElement>(null);
+  // What has been done is offered no longer: the focus goes on to what can be done now.
+  useLayoutEffect(
+    () => () => {
+      const { current } = button;
+      if (current !== document.activeElement) return;
+      const next = current?.nextElementSibling ?? current?.previousElementSibling;
+      if (next instanceof HTMLElement) next.focus();
+    },
+    [],
+  );
   return (
     <button
+      ref={button}
       type="button"
       class={action.isDangerous ? 'button is-dangerous' : 'button'}
       onClick={() => {

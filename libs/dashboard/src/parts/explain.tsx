@@ -70,7 +70,14 @@ function ExplanationOf({ explanation }: { readonly explanation: Explanation }) {
           </span>
         ) : (
           <>
-            One of <strong>{counted(taken, 'instance')}</strong>, by <strong>{words(strategy)}</strong>
+            {taken === 1 ? (
+              <strong>The only instance</strong>
+            ) : (
+              <>
+                One of <strong>{counted(taken, 'instance')}</strong>
+              </>
+            )}
+            , by <strong>{words(strategy)}</strong>
             {goesBy !== undefined && <span class="muted"> (goes by {goesBy})</span>}
             {explanation.owner !== undefined && (
               <>

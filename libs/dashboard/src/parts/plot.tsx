@@ -124,7 +124,7 @@ function optionsOf(
     legend: { show: false },
     scales: { y: { range: (_plot, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
     axes: [
-      { ...axis, size: 26, space: 56, values: '{HH}:{mm}' },
+      { ...axis, size: 26, space: 42, values: '{HH}:{mm}' },
       { ...axis, size: 58, space: 36, values: (_plot, splits) => splits.map((value) => format(value)) },
     ],
     series: [

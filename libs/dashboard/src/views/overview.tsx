@@ -75,13 +75,18 @@ function OverviewOf({ data, isOld }: OverviewProps) {
   );
 }
 
+/** How much is wrong: services, holds of expiry, and a registry that is away. */
+export const faultsOf = ({ faults, registry }: Overview): number =>
+  faults.length + registry.held_expiry.length + (registry.connected ? 0 : 1);
+
 /** More than this is no list that anyone reads: the list of services has filters. */
 const MOST_FAULTS = 12;
 
-function WrongNow({ data: { counts, faults, registry }, isOld }: OverviewProps) {
+function WrongNow({ data, isOld }: OverviewProps) {
+  const { counts, faults, registry } = data;
   const { connected, age_seconds: age, held_expiry: held } = registry;
   const knownAt = useMemo(() => new Date(Date.now() - age * 1_000).toISOString(), [registry]);
-  const count = faults.length + held.length + (connected ? 0 : 1);
+  const count = faultsOf(data);
   return (
     <Section title={isOld ? 'What was wrong' : 'Wrong now'} note={count > 0 ? counted(count, 'fault') : undefined}>
       {count === 0 && (isOld ? <p class="muted">Nothing was known to be wrong.</p> : <AllIsWell counts={counts} />)}
@@ -227,7 +232,7 @@ function RegistryFacts({ registry }: { readonly registry: Overview['registry'] }
           </span>,
         ],
         ...(connected ? [['age of what is known', duration(age)] as const] : []),
-        ...(replicas === null ? [] : [['replicas', replicas.toLocaleString()] as const]),
+        ...(replicas === null || !connected ? [] : [['replicas', replicas.toLocaleString()] as const]),
       ]}
     />
   );
