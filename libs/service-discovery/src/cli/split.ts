@@ -10,7 +10,9 @@ export async function showSplit(registry: RegistryClient, out: Output, service: 
   out.show(split, () => {
     describe(out, split);
     if (split.via && split.parts.length === 0)
-      out.line('No attempts are known since that was set; callers report theirs every 10 s.');
+      out.line(
+        'No attempts are known since that was set. Callers that have registered an instance report theirs every 10 s.',
+      );
   });
 }
 
