@@ -54,7 +54,7 @@ function oldBytes(): number {
   return getHeapSpaceStatistics().find(({ space_name: name }) => name === 'old_space')!.space_used_size;
 }
 
-// V8 decides about a literal only once it has run in the interpreter many times.
+// V8 decides about a literal once it has seen a hundred of its objects.
 for (let times = 0; times < 5; times++) await burst(AT_ONCE, () => gc!({ type: 'minor' }));
 await make(3 * CALLS);
 const before = oldBytes();

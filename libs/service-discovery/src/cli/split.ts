@@ -67,10 +67,7 @@ async function versionsOf(registry: RegistryClient, service: string): Promise<re
 /** Shows how a rollout stands: 1 if it was rolled back. */
 export async function showRollout(registry: RegistryClient, out: Output, service: string): Promise<Finding> {
   const split = await registry.split(service);
-  out.show(split, () => {
-    if (!split.rollout) out.line(`There is no rollout of ${service}: all of its versions take calls alike`);
-    else describe(out, split);
-  });
+  out.show(split, () => describeRollout(out, split, `There is no rollout of ${service}`));
   return split.rollout?.state === 'rolled_back' ? 1 : 0;
 }
 
@@ -82,10 +79,13 @@ export async function endRollout(
   reason: string | undefined,
 ): Promise<void> {
   const split = await registry.endRollout(service, { reason });
-  out.show(split, () => {
-    if (!split.rollout) out.line(`The rollout of ${service} is forgotten: all of its versions take calls alike`);
-    else describe(out, split);
-  });
+  out.show(split, () => describeRollout(out, split, `The rollout of ${service} is forgotten`));
+}
+
+/** @param none says that there is none */
+function describeRollout(out: Output, split: SplitView, none: string): void {
+  if (split.rollout) describe(out, split);
+  else out.line(`${none}: all of its versions take calls alike`);
 }
 
 function describe(out: Output, { service_name: service, via, rollout, parts }: SplitView): void {

@@ -17,8 +17,8 @@ export function suggest(name: string, known: readonly string[], prefix = ''): st
 
 /** How many characters may differ: of a short name, half of it would be another word, unless the beginning is the same. */
 function typos(length: number, start: number): number {
-  const fewest = length > 4 ? 2 : 1;
-  return Math.max(fewest, Math.floor(Math.max(length, 5) / 5) + Math.floor(start / 2));
+  const alike = Math.floor(start / 2);
+  return length > 4 ? Math.max(2, Math.floor(length / 5) + alike) : 1 + alike;
 }
 
 /** ` (did you mean "…"?)` next to a list of all known names; empty if none is similar. */

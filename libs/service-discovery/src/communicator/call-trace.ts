@@ -156,11 +156,10 @@ function section(title: string, lines: readonly string[]): string[] {
   return [`  ${title}`, ...(lines.length === 0 ? ['none'] : lines).map((line) => `    ${line}`)];
 }
 
-function describeStage({ stage, options }: CallStageDescription, times: CallTimes): string {
-  // Of the times, those of this call in place of the pipeline's.
-  const settings = Object.entries(options).map(([name, value]): [string, unknown] =>
-    Object.hasOwn(times, name) ? [name, times[name as keyof CallTimes]] : [name, value],
-  );
+function describeStage({ stage, options }: CallStageDescription, { timeoutMs, attemptTimeoutMs }: CallTimes): string {
+  // Those of the call, in place of the pipeline's.
+  const times: Readonly<Record<string, unknown>> = { timeoutMs, attemptTimeoutMs };
+  const settings = Object.entries(options).map(([name, value]): [string, unknown] => [name, times[name] ?? value]);
   return `${stage.padEnd(24)}${describeSettings(settings, optionsOf(stage))}`.trimEnd();
 }
 

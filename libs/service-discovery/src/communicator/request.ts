@@ -82,7 +82,7 @@ export function asPlainObject(response: ServiceCallResponse): ServiceCallRespons
 /**
  * A validated `ServiceRequest`, ready to be sent any number of times.
  *
- * A class, as are all objects that a call keeps while it waits: when V8 sees most objects of a literal survive, as in a
+ * A class, as is all that every call keeps while it waits: when V8 sees most objects of a literal survive, as in a
  * burst of calls at the start, it allocates all later ones in the old generation, where each keeps what it refers to
  * alive until the next major garbage collection.
  */
