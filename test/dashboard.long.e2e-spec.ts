@@ -160,6 +160,22 @@ describe('the dashboard of the shop', () => {
     expect(faults).toEqual([]);
   });
 
+  it('links the name of a service in the journal, and not that of a method with a policy', async () => {
+    for (let calls = 0; calls < 5; calls++) await fetch(`${gateway.url}/shop/stock/1`);
+    await fetch(`${gateway.url}/service-discovery/circuit-breakers/user-service`, {
+      method: 'PUT',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify({ state: 'automatic' }),
+    });
+    await open(gateway.url, '#/journal');
+    const lines = page.getByRole('table', { name: 'Journal' }).locator('.journal-text');
+    await lines.filter({ hasText: 'user-service to automatic' }).getByRole('link', { name: 'user-service' }).waitFor();
+    const ofMethod = lines.filter({ hasText: 'stock-display' });
+    await ofMethod.first().waitFor();
+    expect(await ofMethod.getByRole('link').count()).toBe(0);
+    expect(faults).toEqual([]);
+  });
+
   it('shows how calls are split, why a rollout went back, and ends one', async () => {
     const put = async (path: string, body: object): Promise<number> => {
       const json = { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };

@@ -1,5 +1,5 @@
 import { signal, type ReadonlySignal } from '@preact/signals';
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useMemo, useState } from 'preact/hooks';
 import { type ApiError, getText, keepToken, type Path, type Query, tokenAsked } from './api.js';
 import { readEventStream } from './event-stream.js';
 import { type JournalEntry, type Overview, type Topology } from './model.js';
@@ -227,6 +227,12 @@ export const useTopology = (): Answer<Topology> & Refreshed =>
   useLive<Topology>(['topology'], {}, { concerns: isAboutServices, everyMs: 10_000 });
 
 /** Whether this user may drain instances and force circuits, as far as the API says beforehand. */
+/** The names of services: events also name the policies of methods, which have no page. */
+export function useServiceNames(): ReadonlySet<string> {
+  const { data } = useLive<Topology>(['topology'], {}, { everyMs: 60_000 });
+  return useMemo(() => new Set(data?.nodes.map(({ service_name: name }) => name)), [data]);
+}
+
 export const mayOperate = (): boolean => overview.answer.value.data?.rights.operate === true;
 
 /** Everything is asked for again, with this token. */

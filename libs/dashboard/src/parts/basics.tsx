@@ -143,8 +143,7 @@ const ADVICE: Readonly<Record<number, ComponentChildren>> = {
   400: 'Correct what was typed.',
   404: (
     <>
-      It may have been deregistered; <a href={href(['journal'])}>the journal</a> shows when. Or it is no service, but a
-      name of <code>@ResilientCall()</code>.
+      It may have been deregistered; <a href={href(['journal'])}>the journal</a> shows when.
     </>
   ),
   429: 'Too many requests: the page tries again by itself.',

@@ -9,10 +9,12 @@ import { setQuery } from '../router.js';
 interface EntryDialogProps {
   /** Undefined: it is not kept any more. */
   readonly entry: JournalEntry | undefined;
+  /** The names that have a page. */
+  readonly services: ReadonlySet<string>;
 }
 
 /** All that the journal has about an event: whole texts, who reported it, ids of the request and its trace. */
-export function EntryDialog({ entry }: EntryDialogProps) {
+export function EntryDialog({ entry, services }: EntryDialogProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   useLayoutEffect(() => dialog.current?.showModal(), []);
   return (
@@ -22,7 +24,9 @@ export function EntryDialog({ entry }: EntryDialogProps) {
       aria-labelledby="entry-title"
       onClose={() => setQuery({ entry: undefined })}
     >
-      <h2 id="entry-title">{entry ? <JournalText entry={entry} /> : 'This event is not kept any more'}</h2>
+      <h2 id="entry-title">
+        {entry ? <JournalText entry={entry} services={services} /> : 'This event is not kept any more'}
+      </h2>
       {entry ? (
         <Facts facts={factsOf(entry)} />
       ) : (

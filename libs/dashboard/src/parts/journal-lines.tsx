@@ -7,7 +7,7 @@ import { isStatus, StatusIcon } from './basics.js';
 const ICONS = { warning: 'degraded', error: 'unhealthy' } as const;
 
 /** The cells of an entry: when, how bad, and what, with a link to the service or instance it is about. */
-export function JournalLine({ entry }: { readonly entry: JournalEntry }) {
+export function JournalLine({ entry, services }: JournalEntryProps) {
   const { id, at, severity, text, by, reason } = entry;
   const status = statusOf(entry);
   return (
@@ -22,7 +22,7 @@ export function JournalLine({ entry }: { readonly entry: JournalEntry }) {
         <span class="visually-hidden">{severity}</span>
       </span>
       <span role="cell" class="journal-text" title={text}>
-        <JournalText entry={entry} />
+        <JournalText entry={entry} services={services} />
         {(reason ?? by) !== null && (
           <span class="muted">
             {reason !== null && !isCode(reason) && !text.includes(reason) && ` (${reason})`}
@@ -48,10 +48,18 @@ interface Link {
   readonly href: string;
 }
 
+interface JournalEntryProps {
+  readonly entry: JournalEntry;
+  /** The names that have a page. */
+  readonly services: ReadonlySet<string>;
+}
+
 /** The text with links to the service and the instance that it is about; where it names none, the link leads. */
-export function JournalText({ entry }: { readonly entry: JournalEntry }) {
+export function JournalText({ entry, services }: JournalEntryProps) {
   const { service_name: service, instance_id: id, text } = entry;
   if (service === null) return <>{text}</>;
+  // An instance has a page even when its service is gone: the page says that, and what happened.
+  if (id === null && !services.has(service)) return <>{text.includes(service) ? text : `${service}: ${text}`}</>;
   const toIt: Link = { name: service, href: toService(service) };
   if (id === null) return <>{text.includes(service) ? linked(text, [toIt]) : linked(`${service}: ${text}`, [toIt])}</>;
   const whole: Link = { name: `${service}/${id}`, href: toInstance(service, id) };

@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks';
 import { counted } from '../format.js';
-import { connection, journal } from '../live.js';
+import { connection, journal, useServiceNames } from '../live.js';
 import { type JournalEntry } from '../model.js';
 import { Empty, Heading } from '../parts/basics.js';
 import { EntryDialog } from '../parts/entry-dialog.js';
@@ -13,6 +13,7 @@ import { route, setQuery } from '../router.js';
 export function JournalView() {
   const [held, setHeld] = useState<readonly JournalEntry[]>();
   const { query } = route.value;
+  const services = useServiceNames();
   const entries = held ?? journal.value;
   const shown = useMemo(() => entries.filter(matching(query)), [entries, query]);
   const isKnown = connection.value === 'live' || journal.value.length > 0;
@@ -53,11 +54,11 @@ export function JournalView() {
           items={shown}
           keyOf={({ id }) => id}
           rowHeight={isNarrow.value ? 94 : 36}
-          render={(entry) => <JournalLine entry={entry} />}
+          render={(entry) => <JournalLine entry={entry} services={services} />}
         />
       )}
       {query.entry !== undefined && isKnown && (
-        <EntryDialog entry={journal.value.find(({ id }) => id === query.entry)} />
+        <EntryDialog entry={journal.value.find(({ id }) => id === query.entry)} services={services} />
       )}
     </>
   );

@@ -2,7 +2,7 @@ import { type ComponentChildren } from 'preact';
 import { useMemo } from 'preact/hooks';
 import { toPlots } from '../call-data.js';
 import { counted, duration } from '../format.js';
-import { journal, overview, useLive } from '../live.js';
+import { journal, overview, useLive, useServiceNames } from '../live.js';
 import { type Calls, type Overview } from '../model.js';
 import { Empty, Facts, Heading, Loaded, Section, Since, StatusIcon } from '../parts/basics.js';
 import { rateOrNone } from '../parts/call-plots.js';
@@ -183,8 +183,9 @@ function LastEvents() {
   return (
     <div class="table journal" role="table" aria-label="Last events">
       {entries.map((entry) => (
+  const services = useServiceNames();
         <div class="row" role="row" key={entry.id}>
-          <JournalLine entry={entry} />
+          <JournalLine entry={entry} services={services} />
         </div>
       ))}
     </div>
