@@ -160,6 +160,45 @@ describe('the dashboard of the shop', () => {
     expect(faults).toEqual([]);
   });
 
+  it('says on the overview which circuit is held, since when, by which operator and why, and undoes it there', async () => {
+    await open(registry.url);
+    await page.locator('.tile').first().waitFor();
+    const held = page.getByRole('region', { name: 'Wrong now' }).locator('.fault', { hasText: 'The circuit of' });
+    const circuits = [
+      [
+        `user-service/instances/${encodeURIComponent(users[1]!.instanceId)}`,
+        'isolated',
+        'is held open',
+        'refused at once',
+      ],
+      ['user-service', 'closed', 'is held closed', 'Calls go through, however many fail'],
+    ] as const;
+    for (const [path, state, text, effect] of circuits) {
+      await fetch(`${registry.url}/service-discovery/circuit-breakers/${path}`, {
+        method: 'PUT',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ state, by: 'ada', reason: `why ${state}` }),
+      });
+      // The journal tells the page, which is not reloaded.
+      await held
+        .getByText(new RegExp(`${text} since \\d\\d:\\d\\d:\\d\\d \\(\\d+\\ss\\)$`))
+        .waitFor({ timeout: SEEN_MS });
+      await held.getByText(new RegExp(`^By ada.*: why ${state}$`)).waitFor();
+      await held.getByText(effect).waitFor();
+      await page.getByRole('link', { name: /^Overview\s*\d wrong now$/ }).waitFor();
+      expect(await seriousFindings()).toEqual([]);
+      await held.getByRole('link').click();
+      await page
+        .getByRole('heading', { level: 1, name: state === 'closed' ? 'user-service' : users[1]!.instanceId })
+        .waitFor();
+      await page.getByText('(forced)').first().waitFor();
+      await page.goBack();
+      await act('Automatic', 'looked into');
+      await held.waitFor({ state: 'detached' });
+    }
+    expect(faults).toEqual([]);
+  });
+
   it('links the name of a service in the journal, and not that of a method with a policy', async () => {
     for (let calls = 0; calls < 5; calls++) await fetch(`${gateway.url}/shop/stock/1`);
     await fetch(`${gateway.url}/service-discovery/circuit-breakers/user-service`, {

@@ -264,8 +264,32 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
         healthy_instances: 0,
       },
       faults,
+      forced_circuits: [],
       rights: { operate: true },
       process: 'host:1',
     });
+  });
+
+  it('say which circuits an operator holds, since when, and who did it and why, as far as the journal has it', async () => {
+    await start();
+    await register('users');
+    await register('mail');
+    const forced = async (): Promise<unknown> => (await bodyOf<RestViews.OverviewView>('/overview')).forced_circuits;
+    const since = new Date(rest.clock.epoch()).toISOString();
+    const json = { state: 'isolated', by: 'ada', reason: 'a wrong build' };
+    await rest.send('PUT', '/circuit-breakers/users/instances/users-1', { json });
+    rest.communicator.forceCircuit('mail', undefined, 'closed');
+    rest.clock.advance(1_000);
+    const ofUsers = { service_name: 'users', instance_id: 'users-1', state: 'isolated' };
+    const ofMail = { service_name: 'mail', instance_id: null, state: 'closed' };
+    const unknown = { since: null, by: null, reason: null };
+    expect(await forced()).toEqual([
+      { ...ofUsers, since, by: expect.stringMatching(/^ada/), reason: 'a wrong build' },
+      { ...ofMail, ...unknown },
+    ]);
+    // What an operator did before is no answer to who holds it now.
+    rest.communicator.forceCircuit('users', 'users-1', 'closed');
+    await rest.send('PUT', '/circuit-breakers/mail', { json: { state: 'automatic' } });
+    expect(await forced()).toEqual([{ ...ofUsers, state: 'closed', ...unknown }]);
   });
 });

@@ -218,7 +218,8 @@ export interface Refreshed {
   readonly refresh: () => void;
 }
 
-const isAboutServices = ({ type }: JournalEntry): boolean => /^(instance|registry|lease|service|expiry)/.test(type);
+const isAboutServices = ({ type }: JournalEntry): boolean =>
+  /^(instance|registry|lease|service|expiry|operator)/.test(type);
 
 /** What every view needs: the counts, what is wrong, and what this user may do. */
 export const overview = new LiveAnswer<Overview>(['overview'], {}, { concerns: isAboutServices });
@@ -226,13 +227,13 @@ export const overview = new LiveAnswer<Overview>(['overview'], {}, { concerns: i
 export const useTopology = (): Answer<Topology> & Refreshed =>
   useLive<Topology>(['topology'], {}, { concerns: isAboutServices, everyMs: 10_000 });
 
-/** Whether this user may drain instances and force circuits, as far as the API says beforehand. */
 /** The names of services: events also name the policies of methods, which have no page. */
 export function useServiceNames(): ReadonlySet<string> {
   const { data } = useLive<Topology>(['topology'], {}, { everyMs: 60_000 });
   return useMemo(() => new Set(data?.nodes.map(({ service_name: name }) => name)), [data]);
 }
 
+/** Whether this user may drain instances and force circuits, as far as the API says beforehand. */
 export const mayOperate = (): boolean => overview.answer.value.data?.rights.operate === true;
 
 /** Everything is asked for again, with this token. */

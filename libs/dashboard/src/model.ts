@@ -7,6 +7,7 @@ export type { JournalEntry, OperatorStatus };
 export type Status = InstanceStatus | Insight.TopologyNodeView['status'];
 export type Overview = Insight.OverviewView;
 export type Fault = Insight.ServiceFaultView;
+export type ForcedCircuit = Insight.ForcedCircuitView;
 export type Topology = Insight.TopologyView;
 export type ServiceNode = Insight.TopologyNodeView;
 export type CallEdge = Insight.TopologyEdgeView;

@@ -92,30 +92,34 @@ interface CircuitActionsProps {
   readonly service: string;
   /** Undefined: the circuit of the service as a whole. */
   readonly instanceId?: string;
-  readonly circuit: Circuit | undefined;
+  readonly circuit: Pick<Circuit, 'forced'> | undefined;
+  /** @default all */
+  readonly offered?: readonly CircuitCommand[];
   readonly onDone: () => void;
 }
 
 /** What an operator can do to a circuit; nothing without the right. */
-export function CircuitActions({ service, instanceId, circuit, onDone }: CircuitActionsProps) {
+export function CircuitActions({ service, instanceId, circuit, offered, onDone }: CircuitActionsProps) {
   if (!mayOperate()) return null;
   const name = instanceId === undefined ? service : `${instanceId} of ${service}`;
   const current = circuit?.forced ?? 'automatic';
   const process = overview.answer.value.data?.process ?? 'this process';
   return (
     <div class="actions">
-      {CIRCUIT_ACTIONS.filter(({ state }) => state !== current).map(({ state, label, question, effect, done }) => {
-        const action: Action = {
-          label,
-          effect: `${effect} This concerns the calls that ${process} makes.`,
-          question: question(name),
-          path: ['circuit-breakers', service, ...(instanceId === undefined ? [] : ['instances', instanceId])],
-          body: { state },
-          done: `The circuit of ${name} ${done} now.`,
-          isDangerous: state === 'isolated',
-        };
-        return <ActionButton key={state} action={action} onDone={onDone} />;
-      })}
+      {CIRCUIT_ACTIONS.filter(({ state }) => state !== current && (offered?.includes(state) ?? true)).map(
+        ({ state, label, question, effect, done }) => {
+          const action: Action = {
+            label,
+            effect: `${effect} This concerns the calls that ${process} makes.`,
+            question: question(name),
+            path: ['circuit-breakers', service, ...(instanceId === undefined ? [] : ['instances', instanceId])],
+            body: { state },
+            done: `The circuit of ${name} ${done} now.`,
+            isDangerous: state === 'isolated',
+          };
+          return <ActionButton key={state} action={action} onDone={onDone} />;
+        },
+      )}
     </div>
   );
 }

@@ -1,6 +1,8 @@
 import { words } from '../format.js';
-import { type Fault } from '../model.js';
-import { href, toService } from '../router.js';
+import { overview } from '../live.js';
+import { type Fault, type ForcedCircuit } from '../model.js';
+import { href, toInstance, toService } from '../router.js';
+import { CircuitActions } from './actions.js';
 import { Since, StatusIcon } from './basics.js';
 
 const MOST_NAMES = 8;
@@ -58,5 +60,50 @@ function Names({ label, names, of, isAffected = false }: NamesProps) {
         <a href={href(['topology'], { fault: of })}>and {(names.length - MOST_NAMES).toLocaleString()} more</a>
       )}
     </p>
+  );
+}
+
+const WHAT_FORCED_CIRCUITS_DO = {
+  isolated: { status: 'unhealthy', held: 'is held open', effect: 'Calls are refused at once' },
+  closed: { status: 'degraded', held: 'is held closed', effect: 'Calls go through, however many fail' },
+} as const;
+
+/** A circuit that an operator holds: since when, who, why, and how it is undone. */
+export function ForcedCircuitRow({ circuit }: { readonly circuit: ForcedCircuit }) {
+  const { service_name: service, instance_id: id, state, since, by, reason } = circuit;
+  const { status, held, effect } = WHAT_FORCED_CIRCUITS_DO[state];
+  return (
+    <div class="fault">
+      <StatusIcon status={status} />
+      <div class="fault-text">
+        <p>
+          The circuit of{' '}
+          <a class="strong" href={id === null ? toService(service) : toInstance(service, id)}>
+            {id === null ? service : `${service}/${id}`}
+          </a>{' '}
+          {held}
+          {since !== null && (
+            <>
+              {' '}
+              <Since at={since} />
+            </>
+          )}
+        </p>
+        <p class="muted">
+          {by === null ? 'Forced by an operator' : `By ${by}`}
+          {reason !== null && `: ${reason}`}
+        </p>
+        <p class="muted">
+          {effect}, for the calls that {overview.answer.value.data?.process} makes, until it is set to automatic.
+        </p>
+      </div>
+      <CircuitActions
+        service={service}
+        instanceId={id ?? undefined}
+        circuit={{ forced: state }}
+        offered={['automatic']}
+        onDone={overview.refresh}
+      />
+    </div>
   );
 }

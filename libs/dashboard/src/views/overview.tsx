@@ -6,7 +6,7 @@ import { journal, overview, useLive, useServiceNames } from '../live.js';
 import { type Calls, type Overview } from '../model.js';
 import { Empty, Facts, Heading, Loaded, Section, Since, StatusIcon } from '../parts/basics.js';
 import { rateOrNone } from '../parts/call-plots.js';
-import { FaultRow } from '../parts/fault.js';
+import { FaultRow, ForcedCircuitRow } from '../parts/fault.js';
 import { JournalLine } from '../parts/journal-lines.js';
 import { Plot } from '../parts/plot.js';
 import { href, toService } from '../router.js';
@@ -75,15 +75,15 @@ function OverviewOf({ data, isOld }: OverviewProps) {
   );
 }
 
-/** How much is wrong: services, holds of expiry, and a registry that is away. */
-export const faultsOf = ({ faults, registry }: Overview): number =>
-  faults.length + registry.held_expiry.length + (registry.connected ? 0 : 1);
+/** How much is wrong: services, circuits that are forced, holds of expiry, and a registry that is away. */
+export const faultsOf = ({ faults, forced_circuits: forced, registry }: Overview): number =>
+  faults.length + forced.length + registry.held_expiry.length + (registry.connected ? 0 : 1);
 
 /** More than this is no list that anyone reads: the list of services has filters. */
 const MOST_FAULTS = 12;
 
 function WrongNow({ data, isOld }: OverviewProps) {
-  const { counts, faults, registry } = data;
+  const { counts, faults, forced_circuits: forced, registry } = data;
   const { connected, age_seconds: age, held_expiry: held } = registry;
   const knownAt = useMemo(() => new Date(Date.now() - age * 1_000).toISOString(), [registry]);
   const count = faultsOf(data);
@@ -107,6 +107,12 @@ function WrongNow({ data, isOld }: OverviewProps) {
             and {counted(faults.length - MOST_FAULTS, 'more service')}
           </a>
         </p>
+      )}
+      {forced.slice(0, MOST_FAULTS).map((circuit) => (
+        <ForcedCircuitRow key={`${circuit.service_name} ${circuit.instance_id}`} circuit={circuit} />
+      ))}
+      {forced.length > MOST_FAULTS && (
+        <p class="fault-more muted">and {counted(forced.length - MOST_FAULTS, 'more circuit')} held by an operator</p>
       )}
       {held.map(({ service_name: name, since, overdue, total }) => (
         <Notice key={name}>
@@ -177,13 +183,13 @@ function AllIsWell({ counts }: { readonly counts: Overview['counts'] }) {
 }
 
 function LastEvents() {
+  const services = useServiceNames();
   const entries = journal.value.slice(0, 10);
   if (entries.length === 0)
     return <Empty title="No event yet">Registrations, changes of health and actions appear here.</Empty>;
   return (
     <div class="table journal" role="table" aria-label="Last events">
       {entries.map((entry) => (
-  const services = useServiceNames();
         <div class="row" role="row" key={entry.id}>
           <JournalLine entry={entry} services={services} />
         </div>

@@ -5,7 +5,7 @@ import { CircuitActions } from '../parts/actions.js';
 import { Empty, Heading, Loaded, Section, StatusBadge, StatusIcon } from '../parts/basics.js';
 import { CallPlots } from '../parts/call-plots.js';
 import { ExplainSection } from '../parts/explain.js';
-import { FaultRow } from '../parts/fault.js';
+import { FaultRow, ForcedCircuitRow } from '../parts/fault.js';
 import { InstancesSection } from '../parts/instance-list.js';
 import { SplitSection } from '../parts/split.js';
 import { href, toInstance } from '../router.js';
@@ -48,9 +48,10 @@ export function ServiceView({ name }: { readonly name: string }) {
 
 /** What is wrong with the service, and with those that it depends on. */
 function FaultsOf({ name }: { readonly name: string }) {
-  const faults = overview.answer.value.data?.faults ?? [];
+  const { faults = [], forced_circuits: circuits = [] } = overview.answer.value.data ?? {};
   const own = faults.filter((fault) => fault.service_name === name || fault.breaks.includes(name));
-  if (own.length === 0) return null;
+  const forced = circuits.filter((circuit) => circuit.service_name === name);
+  if (own.length + forced.length === 0) return null;
   return (
     <Section title="What is wrong">
       {own.slice(0, MOST_FAULTS).map((fault) => (
@@ -59,6 +60,9 @@ function FaultsOf({ name }: { readonly name: string }) {
       {own.length > MOST_FAULTS && (
         <p class="muted">and {counted(own.length - MOST_FAULTS, 'more fault')} of services that it depends on</p>
       )}
+      {forced.slice(0, MOST_FAULTS).map((circuit) => (
+        <ForcedCircuitRow key={circuit.instance_id} circuit={circuit} />
+      ))}
     </Section>
   );
 }

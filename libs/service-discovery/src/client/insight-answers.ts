@@ -133,6 +133,19 @@ export interface ScrapeTargetView {
   readonly labels: Readonly<Record<string, string>>;
 }
 
+/** A circuit that an operator holds, until it is set to automatic. */
+export interface ForcedCircuitView {
+  readonly service_name: string;
+  /** Null for the circuit of the service as a whole. */
+  readonly instance_id: string | null;
+  /** `isolated` refuses every call, `closed` lets every call through. */
+  readonly state: 'isolated' | 'closed';
+  /** Since when, by the journal, as `by` and `reason` are; null: it does not say, or no longer. */
+  readonly since: string | null;
+  readonly by: string | null;
+  readonly reason: string | null;
+}
+
 /** The answer of `GET /overview`. */
 export interface OverviewView {
   readonly registry: {
@@ -161,6 +174,8 @@ export interface OverviewView {
     readonly healthy_instances: number;
   };
   readonly faults: readonly ServiceFaultView[];
+  /** Circuits that an operator holds open or closed, for the calls that this process makes. */
+  readonly forced_circuits: readonly ForcedCircuitView[];
   readonly rights: { readonly operate: boolean };
   /** The process that answers: `host:pid`. */
   readonly process: string;

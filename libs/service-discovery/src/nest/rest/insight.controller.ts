@@ -2,6 +2,7 @@ import { type IncomingHttpHeaders } from 'node:http';
 import { Controller, Get, Inject, Param, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import {
   type CallFiguresView,
+  type ForcedCircuitView,
   type JournalView,
   type OverviewView,
   type ScalingView,
@@ -41,6 +42,7 @@ import {
   toCallFiguresView,
   toCountsView,
   toFaultViews,
+  toForcedCircuitViews,
   toHeldExpiryView,
   toInstanceCallsViews,
   toReadableEntry,
@@ -188,10 +190,19 @@ export class ServiceDiscoveryInsightController {
       },
       counts: toCountsView(topology, mayReadService),
       faults: toFaultViews(topology.faults, mayReadService),
+      forced_circuits: this.forcedCircuits(mayReadService),
       rights: { operate: access.operatesAnything },
       process: this.writer.process,
     };
     return this.reply.json(response, 200, view, ageHeader(this.registry));
+  }
+
+  private forcedCircuits(mayReadService: (name: string) => boolean): ForcedCircuitView[] {
+    const circuits = this.communicator.circuitBreakers().filter(({ forced }) => forced !== undefined);
+    if (circuits.length === 0) return [];
+    const { process } = this.writer;
+    const commands = this.journal.read({ type: 'operator.acted', isShown: (entry) => entry.process === process });
+    return toForcedCircuitViews(circuits, commands, mayReadService);
   }
 
   /** How many processes hold the registry, see {@link OverviewView}. */

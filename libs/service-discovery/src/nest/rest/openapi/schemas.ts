@@ -24,6 +24,7 @@ const LEASES = ['heartbeat', 'checks'];
 
 const key = { service_name: text(), instance_id: text() };
 const status = oneOf(INSTANCE_STATUSES, 'What callers go by.');
+const forcedCircuit = oneOf(CIRCUIT_COMMANDS.filter((command) => command !== 'automatic'));
 const aggregated = oneOf(AGGREGATED_STATUSES);
 const generation = integer('Grows with each registration of the id. Sent along, it proves who registered last.', {
   minimum: 0,
@@ -272,7 +273,7 @@ export const SCHEMAS = {
         service_name: text(),
         instance_id: orNull(text('Null: the service as a whole.')),
         state: oneOf(['closed', 'open', 'half_open', 'isolated']),
-        forced: orNull(oneOf(CIRCUIT_COMMANDS.filter((command) => command !== 'automatic'))),
+        forced: orNull(forcedCircuit),
         failures: integer(),
         held_closed: flag('A condition to open is met, but too many circuits of the service are open.'),
         window: orNull(mapOf(number())),
@@ -479,6 +480,17 @@ export const SCHEMAS = {
       healthy_instances: integer(),
     }),
     faults,
+    forced_circuits: list(
+      object({
+        service_name: text(),
+        instance_id: orNull(text('Null: the service as a whole.')),
+        state: forcedCircuit,
+        since: orNull(moment()),
+        by: orNull(text()),
+        reason: orNull(text()),
+      }),
+      'Circuits that an operator holds open or closed, for the calls of the process that answers; since, by and reason are null where the journal does not say.',
+    ),
     rights: object({ operate: flag('Whether there is a service that the caller may operate.') }),
     process: text('The process that answers, host:pid.'),
   }),

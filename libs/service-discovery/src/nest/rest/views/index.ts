@@ -19,6 +19,7 @@ export {
   toInstanceCallsViews,
   toCountsView,
   toFaultViews,
+  toForcedCircuitViews,
   toHeldExpiryView,
   toReadableEntry,
   toScalingView,

@@ -1,6 +1,7 @@
 import {
   type CallEdgeView,
   type CallFiguresView,
+  type ForcedCircuitView,
   type InstanceCallsView,
   type OverviewView,
   type ScalingView,
@@ -10,11 +11,13 @@ import {
   type TopologyNodeView,
   type TopologyView,
 } from '../../../client/index.js';
+import { type CircuitBreakerView } from '../../../communicator/index.js';
 import { type AggregatedStatus } from '../../../health/index.js';
 import {
   addressOf,
   isSecure,
   type JournalEntry,
+  keyOf,
   mayBeCalled,
   type RegistrySnapshot,
   type ServiceInstance,
@@ -172,6 +175,31 @@ export function toHeldExpiryView(
   return [...expiryHolds]
     .filter(([service]) => mayRead(service))
     .map(([service, { since, ...counts }]) => ({ service_name: service, since: isoOf(since), ...counts }));
+}
+
+/**
+ * Circuits with the settings of several callers are one, since an operator forces them together.
+ * @param commands what operators did in this process, the newest first
+ */
+export function toForcedCircuitViews(
+  circuits: readonly CircuitBreakerView[],
+  commands: readonly JournalEntry[],
+  mayRead: MayRead,
+): ForcedCircuitView[] {
+  const views = new Map<string, ForcedCircuitView>();
+  for (const { service, instanceId = null, forced } of circuits) {
+    if (!forced || !mayRead(service)) continue;
+    const command = commands.find(
+      ({ service_name: name, instance_id: id, data }) =>
+        name === service && id === instanceId && data.action === 'force_circuit',
+    );
+    const { at = null, by = null, reason = null } = command?.data.to === forced ? command : {};
+    views.set(keyOf({ serviceName: service, instanceId: instanceId ?? '' }), {
+      ...{ service_name: service, instance_id: instanceId, state: forced },
+      ...{ since: at, by, reason },
+    });
+  }
+  return [...views.values()];
 }
 
 export function toScalingView(service: string, demand: ServiceDemand | undefined): ScalingView {
