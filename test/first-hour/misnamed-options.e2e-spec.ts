@@ -133,6 +133,7 @@ it.each<[object, string]>([
   [{ retries: 2 }, '(withOptions({ retry: { maxAttempts: 2 } })'],
   [{ version: '^1.2' }, '(did you mean "criteria.version"?)'],
   [{ fallback: () => null }, '(callServiceWithFallback takes it)'],
+  [{ schema: class User {} }, '(callServiceJson takes it as its third argument)'],
 ])('a request with %j is told the right name', async (fields, expected) => {
   const registry = new ServiceRegistry(new MemoryRegistryStore());
   const communicator = new ServiceCommunicator({ registry, transport: new FakeTransport() });

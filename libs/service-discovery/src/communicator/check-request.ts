@@ -42,6 +42,12 @@ const MISPLACED: Readonly<Record<string, string>> = {
   ...Object.fromEntries(
     ['fallback', 'fallbackService'].map((name) => [name, 'no field of this name (callServiceWithFallback takes it)']),
   ),
+  ...Object.fromEntries(
+    ['schema', 'dto', 'responseSchema'].map((name) => [
+      name,
+      'no field of this name (callServiceJson takes it as its third argument)',
+    ]),
+  ),
   responseType:
     'no field of this name (callServiceJson reads JSON, and callService has body.text(), body.json() and body.stream)',
   baseURL: 'no field of this name (the name of the service stands in its place)',

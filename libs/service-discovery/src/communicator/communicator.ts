@@ -294,7 +294,7 @@ export class ServiceCommunicator {
   }
 
   private async callAndValidate(service: string, request: ServiceCallRequest, schema: AnswerSchema): Promise<unknown> {
-    checkSchema(service, schema);
+    await checkSchema(service, schema);
     return validateAnswer(await this.call(service, request, AS_JSON), schema, service, request);
   }
 

@@ -98,4 +98,26 @@ describe('callServiceJson() with a schema', () => {
     expect(error).toMatchObject({ code: 'INVALID_REQUEST', message: expect.stringContaining('schema') });
     expect(stage.transport.sent).toEqual([]);
   });
+
+  it('refuses a class without decorators by its name, before anything is sent', async () => {
+    class Bare {
+      id!: number;
+    }
+    const error = await failure(communicator.callServiceJson('users', request, Bare));
+    expect(error).toMatchObject({ code: 'INVALID_REQUEST' });
+    expect(error.message).toContain(
+      '(this class has none: give each field one, such as @IsString(), or leave the argument out), but got "class Bare"',
+    );
+    expect(stage.transport.sent).toEqual([]);
+  });
+
+  it('names a field whose class has no decorators', async () => {
+    class Outer {
+      @ValidateNested() inner!: object;
+    }
+    stage.transport.answer(() => ({ body: { inner: {} } }));
+    const error = await failure(communicator.callServiceJson('users', request, Outer));
+    expect(error.message).toContain('inner: its field needs @Type(() => ItsClass) of class-transformer');
+    expect(error.message).not.toContain('undefined');
+  });
 });

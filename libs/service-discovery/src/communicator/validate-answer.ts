@@ -47,10 +47,16 @@ export async function validateAnswer(
 
 type Validated = { readonly value: unknown } | { readonly issues: readonly AnswerIssue[] };
 
+const SCHEMA_EXPECTED = 'a class with decorators of class-validator, or a schema of zod, valibot or alike';
+
 /** @throws ServiceDiscoveryError `INVALID_REQUEST`, before anything is sent */
-export function checkSchema(service: string, schema: unknown): void {
-  if (isStandardSchema(schema) || typeof schema === 'function') return;
-  reject(service, 'schema', schema, 'a class with decorators of class-validator, or a schema of zod, valibot or alike');
+export async function checkSchema(service: string, schema: unknown): Promise<void> {
+  if (isStandardSchema(schema)) return;
+  if (typeof schema !== 'function') reject(service, 'schema', schema, SCHEMA_EXPECTED);
+  const { getMetadataStorage } = await loadValidator();
+  if (getMetadataStorage().getTargetValidationMetadatas(schema, '', false, false).length > 0) return;
+  const wayOut = '(this class has none: give each field one, such as @IsString(), or leave the argument out)';
+  reject(service, 'schema', `class ${schema.name}`, `${SCHEMA_EXPECTED} ${wayOut}`);
 }
 
 /** Schemas of some libraries are functions. */
@@ -68,10 +74,14 @@ async function byStandard(answer: unknown, schema: StandardSchema): Promise<Vali
 }
 
 interface Fault {
-  readonly property: string;
+  /** Undefined: the value itself, whose class has no decorators. */
+  readonly property: string | undefined;
   readonly constraints?: Readonly<Record<string, string>>;
   readonly children?: readonly Fault[];
 }
+
+const NO_DECORATED_CLASS =
+  'its field needs @Type(() => ItsClass) of class-transformer, with a class that has decorators of class-validator';
 
 async function byDto(answer: unknown, dto: DtoClass): Promise<Validated> {
   if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) {
@@ -84,6 +94,7 @@ async function byDto(answer: unknown, dto: DtoClass): Promise<Validated> {
 }
 
 function issuesOf({ property, constraints = {}, children = [] }: Fault, parent: string): AnswerIssue[] {
+  if (property === undefined) return [{ path: parent, message: NO_DECORATED_CLASS }];
   const path = parent === '' ? property : `${parent}.${property}`;
   const own = Object.values(constraints).map((message) => ({ path, message }));
   return [...own, ...children.flatMap((child) => issuesOf(child, path))];
