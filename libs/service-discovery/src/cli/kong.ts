@@ -1,13 +1,13 @@
 import { writeFile } from 'node:fs/promises';
 import { Option, type Command } from 'commander';
 import { type RegistrationBody, type RegistryClient, type ServiceView } from '../client/index.js';
-import { messageOf } from '../common/index.js';
+import { counted, messageOf } from '../common/index.js';
 import { type KongImport } from '../kong/index.js';
 import { type ServiceRegistration, toInstance } from '../model/index.js';
 import { toInstanceBody } from '../store/index.js';
 import { CommandError, UsageError } from './command-error.js';
 import { type Finding, type Task } from './look.js';
-import { counted, examples, type Output } from './output.js';
+import { examples, type Output } from './output.js';
 
 interface ImportFlags {
   readonly out?: string;

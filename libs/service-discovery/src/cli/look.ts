@@ -1,5 +1,6 @@
 import { type ExplainQuestion, type ListedInstanceView, type RegistryClient } from '../client/index.js';
-import { counted, type Output } from './output.js';
+import { counted } from '../common/index.js';
+import { type Output } from './output.js';
 
 /** What a command found: 1 if something is wrong. */
 export type Finding = 0 | 1;

@@ -24,11 +24,6 @@ export function examples(...lines: readonly string[]): string {
   return `\nExamples:\n${lines.map((line) => `  ${COMMAND} ${line}\n`).join('')}`;
 }
 
-/** `1 service`, `2 services`. */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}
-
 /** A cell of a table; undefined and null are shown as nothing. */
 export type Cell = string | number | boolean | null | undefined;
 

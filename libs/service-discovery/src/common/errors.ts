@@ -1,5 +1,5 @@
 import { inspect } from 'node:util';
-import { durationText, tryAgain } from './texts.js';
+import { counted, durationText, tryAgain } from './texts.js';
 import { elementsOf, isRecord } from './values.js';
 
 /** Every code that a {@link ServiceDiscoveryError} can carry, with its meaning. Codes are stable; messages are not. */
@@ -175,14 +175,9 @@ function wayOutOfStatus(status: number): string {
     : '. Find out why in its log';
 }
 
-/** `1 call`, `2 calls`. */
-function callsOf(count: number): string {
-  return count === 1 ? '1 call' : `${count} calls`;
-}
-
 /** Of a limit that is reached. */
 function waitingText(queue: number): string {
-  return queue === 0 ? 'none may wait' : `${callsOf(queue)} ${queue === 1 ? 'waits' : 'wait'} already`;
+  return queue === 0 ? 'none may wait' : `${counted(queue, 'call')} ${queue === 1 ? 'waits' : 'wait'} already`;
 }
 
 /** One wrong setting or field. */
@@ -405,7 +400,7 @@ export class BulkheadFullError extends ServiceDiscoveryError {
     }
     const waits =
       waitedMs === undefined ? waitingText(queue) : `none ended in the ${durationText(waitedMs)} that a call may wait`;
-    const what = `${callsOf(limit)}${forService(details)} may run at once, and ${waits}`;
+    const what = `${counted(limit, 'call')}${forService(details)} may run at once, and ${waits}`;
     const wayOut = 'Find out what takes so long, or raise bulkhead.maxConcurrent or bulkhead.maxQueue';
     super('BULKHEAD_FULL', `${what}. ${wayOut}`, details);
   }
@@ -417,7 +412,7 @@ export class RateLimitedError extends ServiceDiscoveryError {
     const { rate, perMs, retryAfterMs } = details;
     super(
       'RATE_LIMITED',
-      `The limit of ${rate} calls per ${durationText(perMs)}${forService(details)} is used up. ` +
+      `The limit of ${counted(rate, 'call')} per ${durationText(perMs)}${forService(details)} is used up. ` +
         `${tryAgain(retryAfterMs)}, let calls wait (rateLimit.maxWait), or raise rateLimit.rate`,
       details,
     );
@@ -443,7 +438,7 @@ export class ConcurrencyLimitedError extends ServiceDiscoveryError {
     const { limit, queue } = details;
     super(
       'CONCURRENCY_LIMITED',
-      `The limit${forService(details)} is ${callsOf(limit)} at once, as many as the callee was found to handle, and ` +
+      `The limit${forService(details)} is ${counted(limit, 'call')} at once, as many as the callee was found to handle, and ` +
         `${waitingText(queue)}. Add instances, or let more calls wait (adaptiveConcurrency.maxQueue)`,
       details,
     );

@@ -33,6 +33,11 @@ export function durationText(ms: number): string {
   return `${Number((ms / size).toPrecision(3))} ${unit}`;
 }
 
+/** `1 service`, `2 services`. */
+export function counted(count: number, noun: string): string {
+  return `${count} ${noun}${count === 1 ? '' : 's'}`;
+}
+
 /** What to do about a refusal that ends by itself. */
 export function tryAgain(afterMs: number | undefined): string {
   return `Try again ${afterMs === undefined ? 'later' : `in ${durationText(afterMs)}`}`;

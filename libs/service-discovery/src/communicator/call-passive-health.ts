@@ -1,4 +1,4 @@
-import { systemClock, type Clock } from '../common/index.js';
+import { counted, systemClock, type Clock } from '../common/index.js';
 import { NO_FINDINGS, type PassiveFinding, type PassiveHealth } from '../health/index.js';
 import { type EventName, type ServiceDiscoveryEvent } from '../model/index.js';
 import { type ServiceCommunicator } from './communicator.js';
@@ -38,7 +38,7 @@ export class CallPassiveHealth implements PassiveHealth {
     }
     for (const { instanceId, state, forced, failures, stateAgeMs } of this.communicator.circuitBreakers(serviceName)) {
       if (instanceId === undefined || state === 'closed') continue;
-      const words = forced ? 'held open by hand' : `${state.replace('_', ' ')} after ${failures} failures`;
+      const words = forced ? 'held open by hand' : `${state.replace('_', ' ')} after ${counted(failures, 'failure')}`;
       findings.set(instanceId, { reason: `its circuit is ${words}`, since: now - stateAgeMs });
     }
     for (const { instanceId, reason, since } of this.communicator.unreachable(serviceName)) {

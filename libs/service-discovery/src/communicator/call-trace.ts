@@ -1,5 +1,12 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { type AnyOptionGroup, durationText, isPlainObject, messageOf, TransportError } from '../common/index.js';
+import {
+  type AnyOptionGroup,
+  counted,
+  durationText,
+  isPlainObject,
+  messageOf,
+  TransportError,
+} from '../common/index.js';
 import {
   addressOf,
   type EventIds,
@@ -139,9 +146,8 @@ class PrintedCall implements CallSpan {
   private text({ status, code, attempts }: ServiceDiscoveryEvents['call.completed']): string {
     const { service, request, stages, times, explanation } = this.start;
     const result = code ?? (status === undefined ? 'answered' : String(status));
-    const tries = attempts === 1 ? '1 attempt' : `${attempts} attempts`;
     return [
-      `${request} of ${service}: ${result} after ${tries}, ${Math.round(this.elapsedMs())} ms`,
+      `${request} of ${service}: ${result} after ${counted(attempts, 'attempt')}, ${Math.round(this.elapsedMs())} ms`,
       ...section(
         'settings',
         stages.map((one) => describeStage(one, times)),

@@ -1,4 +1,4 @@
-import { durationText, type ErrorCode, oneLine, type TlsUse, withoutUndefined } from '../common/index.js';
+import { counted, durationText, type ErrorCode, oneLine, type TlsUse, withoutUndefined } from '../common/index.js';
 import {
   baseUrlOf,
   keyOf,
@@ -139,7 +139,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { service, since, overdue, total } = event;
       return {
         level: 'warn',
-        message: `Expiry of ${service} is held: ${overdue} of its ${total} instances are missing heartbeats`,
+        message: `Expiry of ${service} is held: ${overdue} of ${counted(total, 'instance')} ${overdue === 1 ? 'misses' : 'miss'} heartbeats`,
         fields: { service, since, overdue, total },
       };
     }
@@ -240,7 +240,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     }
     case 'circuit.opened': {
       const { reason, failures, retryAfterMs } = event;
-      const why = WHY_OPENED[reason] ?? `after ${failures} failures`;
+      const why = WHY_OPENED[reason] ?? `after ${counted(failures, 'failure')}`;
       const until = retryAfterMs === undefined ? '' : `, next try in ${durationText(retryAfterMs)}`;
       return circuit(event, 'warn', `opened ${why}${until}`, { failures, retryAfterMs });
     }
@@ -367,7 +367,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'call.completed': {
       const { service, instanceId, address, request, ok, status, code, attempts, durationMs } = event;
       const call = request === undefined ? `Call to ${service}` : `${request} of ${service}`;
-      const effort = `after ${attempts} attempt${attempts === 1 ? '' : 's'}`;
+      const effort = `after ${counted(attempts, 'attempt')}`;
       const failure = `failed ${effort} in ${durationText(durationMs)}: ${describeFailure(event)}`;
       return {
         level: ok ? 'debug' : 'warn',

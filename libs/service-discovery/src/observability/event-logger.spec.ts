@@ -144,7 +144,7 @@ describe('EventLogger', () => {
       'debug Health check of users/a passed',
       'debug Health check of users/a was skipped: status 404',
       'warn Health check of users/a was skipped: no such probe',
-      'warn Expiry of users is held: 9 of its 10 instances are missing heartbeats',
+      'warn Expiry of users is held: 9 of 10 instances miss heartbeats',
       'log Expiry of users is resumed',
       'warn The lease of users/a was lost; it has been registered again',
       'warn The registry is unavailable; the last snapshot is served: refused',
@@ -187,6 +187,16 @@ describe('EventLogger', () => {
       to: 'unhealthy',
       reason: 'status 500',
     });
+  });
+
+  it('counts one of a thing in the singular', () => {
+    new EventLogger(bus, logger, {}, { clock });
+    bus.emit('expiry.held', { service: 'users', since: 1, overdue: 1, total: 1 });
+    bus.emit('circuit.opened', { service: 'users', instanceId: 'a', failures: 1, reason: 'consecutive_failures' });
+    expect(lines.map(([, message]) => message)).toEqual([
+      'Expiry of users is held: 1 of 1 instance misses heartbeats',
+      'Circuit of users/a opened after 1 failure',
+    ]);
   });
 
   it('writes picks if they have a level, once a minute per instance with the count', () => {

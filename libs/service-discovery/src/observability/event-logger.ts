@@ -2,6 +2,7 @@ import {
   boolean,
   type Clock,
   count,
+  counted,
   custom,
   duration,
   OptionGroup,
@@ -220,7 +221,7 @@ export class EventLogger {
   private writeExpiries(service: string, count: number): void {
     const level = this.levels['instance.expired'] ?? 'warn';
     if (!level) return;
-    const what = `${count} more instance${count === 1 ? '' : 's'} of ${service} expired: their heartbeats stopped`;
+    const what = `${counted(count, 'more instance')} of ${service} expired: their heartbeats stopped`;
     this.logger[level](what, this.withFields ? { event: 'instance.expired', service, count } : {});
   }
 

@@ -1,3 +1,4 @@
+import { counted } from '../common/index.js';
 import {
   type AggregatedHealth,
   type AggregatedStatus,
@@ -153,7 +154,7 @@ function describeFault(service: string, { status, instances }: ServiceHealth): P
   const starts = startsOf(failing);
   const since = status === 'unhealthy' || starts.length === 0 ? latest(starts) : Math.min(...starts);
   const why = failing.find(({ reason }) => reason !== null)?.reason;
-  const what = `${failing.length} of ${instances.length} instance${instances.length === 1 ? '' : 's'} of ${service} cannot be called`;
+  const what = `${failing.length} of ${counted(instances.length, 'instance')} of ${service} cannot be called`;
   return { since, text: why === undefined ? what : `${what}: ${why}` };
 }
 

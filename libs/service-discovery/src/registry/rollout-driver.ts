@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type Clock, durationText, type Random } from '../common/index.js';
+import { type Clock, counted, durationText, type Random } from '../common/index.js';
 import { type EventSink, type Rollout, rolloutShare } from '../model/index.js';
 import { Rounds } from './rounds.js';
 import { type ServiceRegistry } from './service-registry.js';
@@ -137,10 +137,10 @@ function faultOf(
 ): string | undefined {
   // Circuits open soon where a version fails, so that there may never be enough attempts: failures that are too many for those do.
   if (errors / Math.max(attempts, minAttempts) > maxErrorRate) {
-    return `${errors} of ${attempts} attempts failed, more than ${percent(maxErrorRate)}`;
+    return `${errors} of ${counted(attempts, 'attempt')} failed, more than ${percent(maxErrorRate)}`;
   }
   if (maxP99Ms === undefined || p99 === null || attempts < minAttempts || p99 <= maxP99Ms) return undefined;
-  return `the p99 of ${attempts} attempts is ${durationText(p99)}, more than ${durationText(maxP99Ms)}`;
+  return `the p99 of ${counted(attempts, 'attempt')} is ${durationText(p99)}, more than ${durationText(maxP99Ms)}`;
 }
 
 function percent(rate: number): string {

@@ -1,4 +1,4 @@
-import { messageOf, nameOfRequest, ServiceDiscoveryError, TransportError } from '../common/index.js';
+import { counted, messageOf, nameOfRequest, ServiceDiscoveryError, TransportError } from '../common/index.js';
 
 /** Where a response body comes from, for errors. */
 export interface BodySource {
@@ -26,7 +26,7 @@ export function excessOf(source: BodySource, size: number): ServiceDiscoveryErro
   const request = requestOf(source);
   return new ServiceDiscoveryError(
     'RESPONSE_TOO_LARGE',
-    `${subjectOf(source)} answered with a body of more than ${maxBytes} bytes. Read it as a stream, or raise transport.maxResponseSize`,
+    `${subjectOf(source)} answered with a body of more than ${counted(maxBytes, 'byte')}. Read it as a stream, or raise transport.maxResponseSize`,
     { service, instanceId, request },
   );
 }

@@ -1,3 +1,4 @@
+import { counted } from '../../common/index.js';
 import { type ServiceInstance } from '../../model/index.js';
 import { type PickContext, type SelectionCriteria } from '../load-balancer.js';
 import { tagsOf } from './criteria.js';
@@ -73,7 +74,7 @@ function describeStates(instances: readonly ServiceInstance[]): string {
   const counts = new Map<string, number>();
   for (const instance of instances) counts.set(stateOf(instance), (counts.get(stateOf(instance)) ?? 0) + 1);
   const found = latestReason(instances);
-  const count = instances.length === 1 ? '1 instance' : `${instances.length} instances`;
+  const count = counted(instances.length, 'instance');
   const [only] = counts.keys();
   if (counts.size === 1) {
     const all = instances.length === 1 ? only : `all ${only}`;

@@ -1,5 +1,4 @@
-import { suggestNear } from '../../common/index.js';
-import { counted } from '../output.js';
+import { counted, suggestNear } from '../../common/index.js';
 import {
   byReason,
   circuitsIn,
@@ -307,7 +306,7 @@ export const PROBLEMS: readonly DoctorProblem[] = [
           circuits.length === 0
             ? `${url} has none: it made no calls to it`
             : circuits
-                .map((one) => `${one.instance_id ?? 'the service'}: ${one.state}, ${one.failures} failures`)
+                .map((one) => `${one.instance_id ?? 'the service'}: ${one.state}, ${counted(one.failures, 'failure')}`)
                 .join('\n'),
         how: '`curl $B/circuit-breakers`, in the process that calls.',
         findings: [

@@ -1,5 +1,6 @@
 import { type CircuitBreakerBody, type ListedInstanceView } from '../../client/index.js';
 import { type FilterStage } from '../../balancing/index.js';
+import { counted } from '../../common/index.js';
 import { COMMAND } from '../output.js';
 import { type Evidence } from './evidence.js';
 
@@ -90,7 +91,7 @@ export function circuitsIn(
   const found = circuits.filter(isMeant);
   return listed(
     found,
-    ({ instance_id: id, state, failures }) => `${id ?? 'the service'}: ${state} after ${failures} failures`,
+    ({ instance_id: id, state, failures }) => `${id ?? 'the service'}: ${state} after ${counted(failures, 'failure')}`,
   );
 }
 

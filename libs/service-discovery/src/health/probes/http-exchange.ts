@@ -1,6 +1,6 @@
 import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
 import { type Socket } from 'node:net';
-import { isDeeper } from '../../common/index.js';
+import { counted, isDeeper } from '../../common/index.js';
 
 /** A request of a probe. */
 interface HttpQuestion {
@@ -127,7 +127,7 @@ export function bodyOf({ headers, body, cut }: HttpAnswer, limit: number): ReadB
     return { text: '', note: 'the body is encoded and was not read' };
   }
   const text = body.toString('utf8');
-  if (cut) return limit === 0 ? { text } : { text, flaw: `the body is longer than ${limit} bytes` };
+  if (cut) return limit === 0 ? { text } : { text, flaw: `the body is longer than ${counted(limit, 'byte')}` };
   const declared = headers['content-type'];
   if (text === '' || (declared !== undefined && !/^[^;]*[/+]json\b/i.test(declared))) return { text };
   return { text, ...parse(text, declared !== undefined) };

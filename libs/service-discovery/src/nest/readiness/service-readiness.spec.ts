@@ -136,7 +136,7 @@ describe('a check of the readiness', () => {
     expect(await asked).toEqual({
       readiness: { status: 'up' },
       database: { status: 'up' },
-      checks: { status: 'down', message: 'not all of 2 checks have answered within 5 s' },
+      checks: { status: 'down', message: 'not every check has answered within 5 s' },
     });
     expect(clock.pendingTimers).toBe(0);
   });

@@ -113,7 +113,7 @@ export class ServiceReadiness {
     if (running.length === 0) return results;
     const isComplete = await settlesWithin(this.clock, CHECK_PATIENCE_MS, Promise.all(running));
     if (isComplete) return results;
-    const message = `not all of ${running.length} checks have answered within ${durationText(CHECK_PATIENCE_MS)}`;
+    const message = `not every check has answered within ${durationText(CHECK_PATIENCE_MS)}`;
     return { ...results, checks: { status: 'down', message } };
   }
 }

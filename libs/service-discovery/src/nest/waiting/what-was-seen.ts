@@ -1,4 +1,4 @@
-import { suggest } from '../../common/index.js';
+import { counted, suggest } from '../../common/index.js';
 import { type SelectionCriteria, selectServing } from '../../balancing/index.js';
 import { mayBeCalled, type ServiceInstance } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
@@ -18,8 +18,7 @@ export function describeInstances(
     return `${instance.instanceId} ${state}`;
   });
   const more = instances.length > DESCRIBED ? [`${instances.length - DESCRIBED} more`] : [];
-  const count = instances.length === 1 ? '1 instance' : `${instances.length} instances`;
-  return `${count}, ${lacking} (${[...shown, ...more].join('; ')})`;
+  return `${counted(instances.length, 'instance')}, ${lacking} (${[...shown, ...more].join('; ')})`;
 }
 
 function stateOf({ weight, status, health }: ServiceInstance): string {

@@ -1,4 +1,4 @@
-import { RegistryUnavailableError, type Clock } from '../../common/index.js';
+import { counted, RegistryUnavailableError, type Clock } from '../../common/index.js';
 import {
   changeInstance,
   keyOf,
@@ -255,7 +255,7 @@ export class OfflineQueue {
   private makeRoom(key: InstanceKey, limit: number): void {
     if (this.writes.has(keyOf(key)) || this.writes.size < limit) return;
     throw new RegistryUnavailableError(
-      `The registry is unreachable, and ${this.writes.size} changes are waiting for it, the limit set by maxOfflineWrites. Bring it back, or raise the limit`,
+      `The registry is unreachable, and ${counted(this.writes.size, 'change')} ${this.writes.size === 1 ? 'is' : 'are'} waiting for it, the limit set by maxOfflineWrites. Bring it back, or raise the limit`,
       { service: key.serviceName, instanceId: key.instanceId },
     );
   }

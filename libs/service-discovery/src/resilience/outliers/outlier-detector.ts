@@ -1,4 +1,4 @@
-import { type Clock, type OutcomeClass, type Random, systemClock, systemRandom } from '../../common/index.js';
+import { counted, type Clock, type OutcomeClass, type Random, systemClock, systemRandom } from '../../common/index.js';
 import { type EjectionReason, type EventSink } from '../../model/index.js';
 import {
   OUTLIER_DETECTION_OPTIONS,
@@ -133,7 +133,7 @@ export class OutlierDetector {
     const record = this.records.get(instanceId) ?? this.startRecord(instanceId);
     if (!record?.count(now, outcome !== 'success', latencyMs)) return;
     const failures = record.failuresInRow(now);
-    const evidence = `${failures} failure${failures === 1 ? '' : 's'} in a row`;
+    const evidence = `${counted(failures, 'failure')} in a row`;
     this.eject({ instanceId, reason: 'consecutive_failures', evidence }, now);
   }
 

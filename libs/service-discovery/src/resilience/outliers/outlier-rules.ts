@@ -1,4 +1,4 @@
-import { durationText } from '../../common/index.js';
+import { counted, durationText } from '../../common/index.js';
 import { type EjectionReason } from '../../model/index.js';
 import { type OutlierSample, type ResolvedOutlierDetectionOptions } from './outlier-detection-options.js';
 
@@ -51,7 +51,7 @@ const byFailurePercentage: Rule = (samples, { failurePercentage: rule }) =>
   judged(samples, rule).flatMap(({ instanceId, calls, failed }) => {
     const share = failed / calls;
     if (!rule || share * 100 < rule.threshold) return [];
-    const evidence = `${percent(share)} of ${calls} calls failed`;
+    const evidence = `${percent(share)} of ${counted(calls, 'call')} failed`;
     return [{ instanceId, reason: 'failure_percentage', evidence, badness: share }];
   });
 
@@ -65,7 +65,7 @@ const bySuccessRate: Rule = (samples, { successRate: rule }) => {
     const byChance = CERTAINTY * standardError(others, sample.calls);
     if (rate > others - Math.max(rule.margin, byChance)) return [];
     if (rate > others - rule.factor * all.deviation(rate)) return [];
-    const evidence = `${percent(rate)} of ${sample.calls} calls succeeded, of the others' ${percent(others)}`;
+    const evidence = `${percent(rate)} of ${counted(sample.calls, 'call')} succeeded, of the others' ${percent(others)}`;
     return [{ instanceId: sample.instanceId, reason: 'success_rate', evidence, badness: 1 - rate }];
   });
 };
