@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import { connect, type Server, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { type CanActivate, type ExecutionContext, type INestApplication, Module } from '@nestjs/common';
@@ -14,6 +16,17 @@ const ATTACK_BYTES = 4 * 1024 * 1024;
 /** As a proxy on the same machine hands on the request of a stranger. */
 const FROM_OUTSIDE = 'x-forwarded-for: 203.0.113.9';
 const WITH_TOKEN = `authorization: Bearer ${TOKEN}`;
+
+const DESCRIPTION = join(import.meta.dirname, '../../libs/service-discovery/openapi.json');
+const { paths } = JSON.parse(readFileSync(DESCRIPTION, 'utf8')) as {
+  readonly paths: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
+};
+/** The request lines of all routes but those for `GET`. */
+const WRITING_ROUTES = Object.entries(paths).flatMap(([path, operations]) =>
+  Object.keys(operations)
+    .filter((method) => method !== 'get')
+    .map((method) => `${method.toUpperCase()} /service-discovery${path.replace(/\{\w+\}/g, 'a')}`),
+);
 
 const connectionsOf = (server: Server): Promise<number> => promisify(server.getConnections.bind(server))();
 
@@ -65,10 +78,9 @@ describe.each(PLATFORMS)('a body that is longer than it may be, on %s', (_name, 
     expect(await statusOf(socket)).toBe(status);
   });
 
-  it('is refused before it has come, also by a route that takes no body', async () => {
+  it.each(WRITING_ROUTES)('is refused before it has come: %s', async (line) => {
     const app = await start();
-    const headers = [FROM_OUTSIDE, `content-length: ${ATTACK_BYTES}`];
-    const socket = begin(app, 'DELETE /service-discovery/services/users/instances/a', headers, '{');
+    const socket = begin(app, line, [FROM_OUTSIDE, `content-length: ${ATTACK_BYTES}`], '{');
     expect(await statusOf(socket)).toBe('401');
   });
 

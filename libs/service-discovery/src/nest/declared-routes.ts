@@ -75,6 +75,16 @@ function answersGet(controller: Type, path: string, defaultVersion: unknown): bo
   });
 }
 
+/** The paths of a controller's own routes that answer other methods than `GET`, without the path of the controller. */
+export function writingRoutesOf(controller: Type): string[] {
+  const handlers = Object.values(Object.getOwnPropertyDescriptors(controller.prototype as object)).map(
+    ({ value }) => value as unknown,
+  );
+  return handlers.flatMap((handler) =>
+    typeof handler === 'function' && isRoute(handler) && !isGet(handler) ? pathsOf(handler) : [],
+  );
+}
+
 /** Whether a method of a controller answers requests. */
 export function isRoute(handler: object): boolean {
   return Reflect.hasMetadata(METHOD, handler);

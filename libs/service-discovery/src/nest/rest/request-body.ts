@@ -91,9 +91,9 @@ interface ExpressLike {
 export class RequestBodyReader {
   private readonly route: RegExp;
 
-  /** @param paths of the API's controllers */
-  constructor(host: HttpAdapterHost, paths: Iterable<string>) {
-    this.route = writingRoute(paths);
+  /** @param routes of the API that bodies come with, without slashes at their ends */
+  constructor(host: HttpAdapterHost, routes: readonly string[]) {
+    this.route = anyOf(routes);
     // Fires when the adapter is there, which is after this in an app made by a testing module, and before any parser
     // and route in both.
     host.init$.subscribe(() => this.attach(host));
@@ -140,7 +140,7 @@ export class RequestBodyReader {
   }
 }
 
-/** False for most requests of an app, which then cost it nothing more. Over HTTP/2 a body needs no header. */
+/** Over HTTP/2 a body needs no header. */
 function mayHaveBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
   return httpVersionMajor > 1 || headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
@@ -149,26 +149,17 @@ function pathOf({ url = '' }: IncomingMessage): string {
   return url.split('?', 1)[0]!;
 }
 
-/**
- * The routes that bodies come with, and the one for `DELETE`, which needs none. They stand wherever the app's prefixes
- * put them, with parameters as values or as names. Without a path before them, they could be routes of the app's own: those
- * bodies are left to the app's parser.
- */
-function writingRoute(paths: Iterable<string>): RegExp {
-  const patterns = [...paths].map(patternOf).filter((pattern) => pattern !== '');
-  if (patterns.length === 0) return NO_ROUTE;
-  return new RegExp(
-    `/(?:${patterns.join('|')})/(?:register|heartbeats|watch|services/[^/]+/instances/[^/]+(?:/(?:heartbeat|status|health))?|circuit-breakers/[^/]+(?:/instances/[^/]+)?)/?$`,
-    'i',
-  );
+/** Any of the routes, wherever the app's prefixes put them, with parameters as values or as names. */
+function anyOf(routes: readonly string[]): RegExp {
+  return routes.length === 0 ? NO_ROUTE : new RegExp(`/(?:${routes.map(patternOf).join('|')})/?$`, 'i');
 }
 
 const NO_ROUTE = /(?!)/;
 
-/** @param path of a controller, such as `registry` or `:tenant/registry` */
-function patternOf(path: string): string {
-  const segments = path.split('/').filter((segment) => segment !== '');
-  return segments
+/** @param route such as `registry/register` or `:tenant/registry/services/:name/split` */
+function patternOf(route: string): string {
+  return route
+    .split('/')
     .map((segment) => (segment.startsWith(':') ? '[^/]+' : segment.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&')))
     .join('/');
 }

@@ -1,7 +1,7 @@
 import { type Provider, type Type } from '@nestjs/common';
 import { HttpAdapterHost, ModulesContainer } from '@nestjs/core';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
-import { pathsOf } from '../declared-routes.js';
+import { joinPaths, pathsOf, writingRoutesOf } from '../declared-routes.js';
 import { mountController } from '../route-decorators.js';
 import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { ApiAccess, OwnedInstances } from './access/index.js';
@@ -64,7 +64,7 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
       provide: RequestBodyReader,
       inject: [HttpAdapterHost, ModulesContainer],
       useFactory: (host: HttpAdapterHost, modules: ModulesContainer) =>
-        new RequestBodyReader(host, pathsOfMounted(modules)),
+        new RequestBodyReader(host, mountedWritingRoutes(modules)),
     },
     ApiAccess,
     OwnedInstances,
@@ -76,18 +76,18 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
   ];
 }
 
-/** The paths of the controllers, and of classes that extend them, in whatever modules they are. */
-function pathsOfMounted(modules: ModulesContainer): Set<string> {
-  const paths = new Set<string>();
-  for (const module of modules.values()) {
-    for (const { metatype } of module.controllers.values()) {
-      if (isRestController(metatype)) for (const path of pathsOf(metatype)) paths.add(path);
-    }
-  }
-  return paths;
-}
-
-function isRestController(metatype: unknown): metatype is Type {
-  if (typeof metatype !== 'function') return false;
-  return REST_CONTROLLERS.some((ours) => metatype === ours || metatype.prototype instanceof ours);
+/**
+ * The routes that bodies come with, of the controllers and of classes that extend them, in whatever modules they are. Without a
+ * path before them they could be routes of the app's own: those bodies are left to the app's parser.
+ */
+function mountedWritingRoutes(modules: ModulesContainer): string[] {
+  const controllers = [...modules.values()].flatMap((module) => [...module.controllers.values()]);
+  const routes = REST_CONTROLLERS.flatMap((ours) =>
+    controllers
+      .filter(({ metatype }) => metatype === ours || metatype?.prototype instanceof ours)
+      .flatMap(({ metatype }) => pathsOf(metatype as Type).map((path) => joinPaths(path)))
+      .filter((path) => path !== '')
+      .flatMap((path) => writingRoutesOf(ours).map((route) => joinPaths(path, route))),
+  );
+  return [...new Set(routes)];
 }
