@@ -80,7 +80,7 @@ interface FastifyRequest extends RequestLike {
   readonly raw: IncomingMessage;
 }
 interface ExpressLike {
-  use(handler: (request: ExpressRequest, response: ServerResponse, next: Next) => void): void;
+  use(path: RegExp, handler: (request: ExpressRequest, response: ServerResponse, next: Next) => void): void;
 }
 
 /**
@@ -106,9 +106,10 @@ export class RequestBodyReader {
   }
 
   private attachToExpress(app: ExpressLike): void {
-    app.use((request, response, next) => {
+    // By its path, so that other requests of the app pay for no handler.
+    app.use(this.route, (request, response, next) => {
       // A body that was already read (by a serverless platform, say) can't be read again.
-      if (mayHaveBody(request) && request.body === undefined && this.route.test(pathOf(request))) {
+      if (mayHaveBody(request) && request.body === undefined) {
         dropRestAfter(response, request);
         unread.set(request, { stream: request, headers: { ...request.headers } });
         // Parsers recognize a body by these.
@@ -145,13 +146,12 @@ function mayHaveBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
   return httpVersionMajor > 1 || headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }
 
-function pathOf({ url = '' }: IncomingMessage): string {
-  return url.split('?', 1)[0]!;
-}
-
-/** Any of the routes, wherever the app's prefixes put them, with parameters as values or as names. */
+/**
+ * Any of the routes, wherever the app's prefixes put them, with parameters as values or as names. The pattern only looks ahead:
+ * what it matched, Express would cut off the URL.
+ */
 function anyOf(routes: readonly string[]): RegExp {
-  return routes.length === 0 ? NO_ROUTE : new RegExp(`/(?:${routes.map(patternOf).join('|')})/?$`, 'i');
+  return routes.length === 0 ? NO_ROUTE : new RegExp(`^(?=.*/(?:${routes.map(patternOf).join('|')})/?$)`, 'i');
 }
 
 const NO_ROUTE = /(?!)/;
