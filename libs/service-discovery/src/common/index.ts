@@ -19,7 +19,7 @@ export * from './shared-token.js';
 export * from './suggest.js';
 export * from './texts.js';
 export * from './timer-wheel.js';
-export { certificateCode, spiffeIdOf, tlsFailure, unansweredHint } from './tls-identity.js';
+export { certificateCode, reasonOfConnection, spiffeIdOf, tlsFailure, unansweredHint } from './tls-identity.js';
 export * from './tls-options.js';
 export * from './validation.js';
 export * from './values.js';

@@ -1,5 +1,5 @@
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import { describeValue } from './errors.js';
+import { describeValue, messageOf } from './errors.js';
 
 /** The code of the error for a certificate that belongs to someone else. */
 const OTHER_IDENTITY = 'ERR_TLS_CERT_IDENTITY';
@@ -75,7 +75,7 @@ function otherIdentity({ subject, subjectaltname }: PeerCertificate, expected: r
 
 const UNTRUSTED = 'the certificate is of an authority that is not trusted (tls.ca names which to trust)';
 const REFUSED = 'the server refuses the client certificate (tls.cert and tls.key)';
-const NOT_TLS = 'the server does not speak TLS';
+const NOT_TLS = 'the server does not speak TLS at this port (use http, or the port that it has for https)';
 const OTHER_VERSION = 'the server speaks no version of TLS that is allowed (tls.minVersion)';
 
 /** Certificate errors by Node's codes; the connection fails before anything is sent. */
@@ -129,6 +129,12 @@ export function tlsFailure(error: unknown): string | undefined {
   // If the error surfaced as a failed write, only the message contains the reason, amid OpenSSL source locations.
   const said = reason ?? /:SSL routines:[^:]*:([^:]+):/.exec(message ?? '')?.[1] ?? 'the handshake broke off';
   return HANDSHAKE_FAULTS[said] ?? `TLS failed: ${said}`;
+}
+
+/** Why a connection failed, without the request and the address that the error of a call has in front. */
+export function reasonOfConnection(error: unknown): string {
+  const cause = (error as Partial<Error>).cause ?? error;
+  return tlsFailure(cause) ?? messageOf(cause);
 }
 
 /**

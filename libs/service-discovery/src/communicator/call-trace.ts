@@ -5,6 +5,7 @@ import {
   durationText,
   isPlainObject,
   messageOf,
+  reasonOfConnection,
   TransportError,
 } from '../common/index.js';
 import {
@@ -200,13 +201,9 @@ function describeInstance({ instanceId, status, taken, stage, reason, circuit }:
 function describeOutcome({ status, error }: AttemptOutcome): string {
   const answered = status === undefined ? '' : `was answered ${status}`;
   if (error === undefined) return answered || 'was given up';
-  return `${answered && `${answered}, and `}failed: ${messageOf(causeOf(error))}`;
-}
-
-/** Of a failure below HTTP, whose message names the request and the address once more. */
-function causeOf(error: unknown): unknown {
+  // Its own message names the request and the address once more.
   const isBelowHttp = error instanceof TransportError && error.code === 'TRANSPORT_FAILURE';
-  return isBelowHttp ? (error.cause ?? error) : error;
+  return `${answered && `${answered}, and `}failed: ${isBelowHttp ? reasonOfConnection(error) : messageOf(error)}`;
 }
 
 /** The decisions that events tell of, but for those of {@link PrintedCall.startAttempt}. */

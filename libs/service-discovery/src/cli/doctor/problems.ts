@@ -256,7 +256,7 @@ export const PROBLEMS: readonly DoctorProblem[] = [
             cure: 'Register an address, or a name that is valid for all.',
           },
           {
-            see: '`connection closed before the answer was complete`, `the answer is not HTTP`, `the instance does not speak TLS`',
+            see: '`connection closed before the answer was complete`, `the answer is not HTTP`, `the server does not speak TLS`',
             found: (e) => byReason(e, /connection closed|not HTTP|not speak TLS/),
             why: 'Something else listens there, or it speaks another protocol.',
             cure: 'Register the right port and `protocol`.',

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { seededRandom } from '../../common/index.js';
+import { seededRandom, TransportError } from '../../common/index.js';
 import { SILENT } from '../../model/index.js';
 import {
   type Candidate,
@@ -90,6 +90,22 @@ describe('an unreachable instance', () => {
     await stage.clock.advanceAsync(4_000);
     await attemptsOnA();
     expect(told()).toEqual([...unreachable, { type: 'instance.reached', payload: { key } }]);
+  });
+
+  it('is reported with what is wrong in TLS, in place of what OpenSSL says', async () => {
+    const cause = Object.assign(new Error('C0:error:0A00010B:SSL routines:ssl3_get_record:wrong version number:'), {
+      code: 'ERR_SSL_WRONG_VERSION_NUMBER',
+      reason: 'wrong version number',
+    });
+    stage.failOn('a', () => new TransportError('GET / of users/a could not be sent', true, { cause }));
+    let printed = '';
+    await communicator.trace(attemptsOnA, (text) => (printed += text));
+    const reason = 'the server does not speak TLS at this port (use http, or the port that it has for https)';
+    expect(stage.events).toContainEqual({
+      type: 'instance.unreachable',
+      payload: expect.objectContaining({ reason }),
+    });
+    expect(printed).toContain(`failed: ${reason}`);
   });
 
   it('is not reported as reached after it left or registered again', async () => {

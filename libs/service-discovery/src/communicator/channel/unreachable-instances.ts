@@ -1,5 +1,5 @@
 import { type LoadTracker } from '../../balancing/index.js';
-import { messageOf, reconnectDelay } from '../../common/index.js';
+import { reasonOfConnection, reconnectDelay } from '../../common/index.js';
 import { type InstanceKey, mayBeCalled, type ServiceInstance } from '../../model/index.js';
 import { type BreakerDeps } from './breakers.js';
 import { type InstanceChanges } from './instance-changes.js';
@@ -62,7 +62,7 @@ export class UnreachableInstances {
     const failures = (known?.failures ?? 0) + 1;
     const limits = now < this.recoversUntil ? RETRY_IN_RECOVERY : RETRY;
     const avoidedForMs = reconnectDelay(failures, limits, this.deps.random);
-    const reason = messageOf((error as Partial<Error>).cause ?? error);
+    const reason = reasonOfConnection(error);
     const since = known?.since ?? this.deps.clock.epoch();
     this.avoid(instanceId, { failures, until: now + avoidedForMs, reason, since });
     this.deps.events.emit('instance.unreachable', { key: this.keyOf(instanceId), reason, avoidedForMs, failures });
