@@ -464,6 +464,25 @@ describe('the dashboard of a process that is gone', () => {
     await page.getByText('The server does not answer').waitFor();
     await page.getByText(/^What follows was read at \d\d:\d\d:\d\d/).waitFor();
     expect(await page.getByText('Nothing is wrong').count()).toBe(0);
+    await show('#/services/user-service');
+    await page.getByText('Loading…').waitFor();
+    // Once for the page, not for each of its parts.
+    await page.getByRole('alert').waitFor();
+    await page.getByText('Reconnecting', { exact: true }).waitFor();
+  });
+
+  it('reads again soon what got no answer once', async () => {
+    const { url } = await group.start({ name: 'hiccup', script: 'dashboard-app.mjs' });
+    await open(url);
+    await page.getByText('Live', { exact: true }).waitFor();
+    let failures = 0;
+    await page.route('**/pipeline/user-service', (route) => (failures++ === 0 ? route.abort() : route.continue()));
+    await show('#/services/user-service');
+    const pipeline = page.getByRole('region', { name: 'Pipeline of a call' });
+    await pipeline.getByText('The server does not answer').waitFor();
+    // Settings, which hardly change, are read once a minute otherwise.
+    await pipeline.getByText('Load balancing').waitFor({ timeout: PATIENCE_MS });
+    expect(await pipeline.getByRole('alert').count()).toBe(0);
     await show('#/journal');
     await page.getByText('the stream is interrupted').waitFor();
   });

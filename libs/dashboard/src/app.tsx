@@ -1,9 +1,9 @@
 import { type ComponentChildren } from 'preact';
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { hasToken } from './api.js';
-import { connection, followJournal, overview, signIn, tokenAsked } from './live.js';
+import { connection, followJournal, isCutOff, overview, signIn, tokenAsked } from './live.js';
 import { ActionDialog, notice } from './parts/action-dialog.js';
-import { Empty, Heading } from './parts/basics.js';
+import { Empty, Failure, Heading } from './parts/basics.js';
 import { ThemeSwitch } from './parts/theme.js';
 import { href, route } from './router.js';
 import { CallsView } from './views/calls.js';
@@ -45,7 +45,14 @@ export function App() {
       </a>
       <Sidebar />
       <main id="main" tabIndex={-1}>
-        {isAsked ? <SignIn why={tokenAsked.value ?? ''} /> : <CurrentView />}
+        {isAsked ? (
+          <SignIn why={tokenAsked.value ?? ''} />
+        ) : (
+          <>
+            <CutOff />
+            <CurrentView />
+          </>
+        )}
       </main>
       <ActionDialog />
       <div class="notice" role="status" aria-live="polite">
@@ -130,11 +137,18 @@ const CONNECTIONS = {
 } as const;
 
 function ConnectionState() {
+  // A stream that says nothing may be cut off long before it ends.
+  const state = isCutOff() ? 'lost' : connection.value;
   return (
-    <span class={`connection is-${connection.value}`} role="status">
-      {CONNECTIONS[connection.value]}
+    <span class={`connection is-${state}`} role="status">
+      {CONNECTIONS[state]}
     </span>
   );
+}
+
+function CutOff() {
+  const { error, readAt } = overview.answer.value;
+  return error && isCutOff() ? <Failure error={error} readAt={readAt} /> : null;
 }
 
 function Notice() {

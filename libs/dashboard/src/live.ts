@@ -197,9 +197,15 @@ class LiveAnswer<T> {
 
   private waitForNext(): void {
     const { everyMs = 15_000 } = this.options;
-    this.readWithin(connection.peek() === 'live' ? everyMs : Math.min(everyMs, POLL_MS));
+    // What failed is likely to be over before the journal, which says nothing of it, or the next turn.
+    const isPatient = connection.peek() === 'live' && !hasFailed(this.state.peek());
+    this.readWithin(isPatient ? everyMs : Math.min(everyMs, POLL_MS));
   }
 }
+
+/** There was no answer, or one of a server that has a fault: the same request may succeed soon. */
+const hasFailed = ({ error }: Answer<unknown>): boolean =>
+  error !== undefined && (error.status === 0 || error.status >= 500);
 
 /** {@link LiveAnswer} for as long as the component is shown. */
 export function useLive<T>(path: Path, query: Query = {}, options: LiveOptions = {}): Answer<T> & Refreshed {
@@ -223,6 +229,9 @@ const isAboutServices = ({ type }: JournalEntry): boolean =>
 
 /** What every view needs: the counts, what is wrong, and what this user may do. */
 export const overview = new LiveAnswer<Overview>(['overview'], {}, { concerns: isAboutServices });
+
+/** The server does not answer, of which the whole page tells once. */
+export const isCutOff = (): boolean => overview.answer.value.error?.status === 0;
 
 export const useTopology = (): Answer<Topology> & Refreshed =>
   useLive<Topology>(['topology'], {}, { concerns: isAboutServices, everyMs: 10_000 });

@@ -1,6 +1,7 @@
 import { type ComponentChildren } from 'preact';
 import { type ApiError } from '../api.js';
 import { clockTime, duration, fullTime, now, shortTime, words } from '../format.js';
+import { isCutOff } from '../live.js';
 import { type Status } from '../model.js';
 import { href } from '../router.js';
 
@@ -156,7 +157,7 @@ interface FailureProps {
   readonly readAt: number | undefined;
 }
 
-function Failure({ error, readAt }: FailureProps) {
+export function Failure({ error, readAt }: FailureProps) {
   return (
     <div class="failure" role="alert">
       <StatusIcon status="unhealthy" />
@@ -174,8 +175,9 @@ interface LoadedProps<T> {
   readonly children: (data: T) => ComponentChildren;
 }
 
-/** The data of an answer; while there is none, why. */
-export function Loaded<T>({ answer: { data, error, readAt }, children }: LoadedProps<T>) {
+/** The data of an answer; while there is none, why, unless the page says it. */
+export function Loaded<T>({ answer: { data, error: last, readAt }, children }: LoadedProps<T>) {
+  const error = last?.status === 0 && isCutOff() ? undefined : last;
   return (
     <>
       {error && <Failure error={error} readAt={readAt} />}
