@@ -168,10 +168,10 @@ describe('the dashboard of the shop', () => {
       [
         `user-service/instances/${encodeURIComponent(users[1]!.instanceId)}`,
         'isolated',
-        'is held open',
+        'has been held open',
         'refused at once',
       ],
-      ['user-service', 'closed', 'is held closed', 'Calls go through, however many fail'],
+      ['user-service', 'closed', 'has been held closed', 'go through, however many fail'],
     ] as const;
     for (const [path, state, text, effect] of circuits) {
       await fetch(`${registry.url}/service-discovery/circuit-breakers/${path}`, {
@@ -180,9 +180,7 @@ describe('the dashboard of the shop', () => {
         body: JSON.stringify({ state, by: 'ada', reason: `why ${state}` }),
       });
       // The journal tells the page, which is not reloaded.
-      await held
-        .getByText(new RegExp(`${text} since \\d\\d:\\d\\d:\\d\\d \\(\\d+\\ss\\)$`))
-        .waitFor({ timeout: SEEN_MS });
+      await held.getByText(new RegExp(`${text} since \\d\\d:\\d\\d:\\d\\d \\(\\d+\\ss\\)$`)).waitFor();
       await held.getByText(new RegExp(`^By ada.*: why ${state}$`)).waitFor();
       await held.getByText(effect).waitFor();
       await page.getByRole('link', { name: /^Overview\s*\d wrong now$/ }).waitFor();
@@ -464,6 +462,8 @@ describe('the dashboard of a process that is gone', () => {
     await page.getByText('The server does not answer').waitFor();
     await page.getByText(/^What follows was read at \d\d:\d\d:\d\d/).waitFor();
     expect(await page.getByText('Nothing is wrong').count()).toBe(0);
+    await show('#/journal');
+    await page.getByText('the stream is interrupted').waitFor();
     await show('#/services/user-service');
     await page.getByText('Loading…').waitFor();
     // Once for the page, not for each of its parts.
@@ -483,8 +483,6 @@ describe('the dashboard of a process that is gone', () => {
     // Settings, which hardly change, are read once a minute otherwise.
     await pipeline.getByText('Load balancing').waitFor({ timeout: PATIENCE_MS });
     expect(await pipeline.getByRole('alert').count()).toBe(0);
-    await show('#/journal');
-    await page.getByText('the stream is interrupted').waitFor();
   });
 });
 

@@ -277,8 +277,8 @@ describe.each(PLATFORMS)('the journal, call figures and topology over REST, on %
     const forced = async (): Promise<unknown> => (await bodyOf<RestViews.OverviewView>('/overview')).forced_circuits;
     const since = new Date(rest.clock.epoch()).toISOString();
     const json = { state: 'isolated', by: 'ada', reason: 'a wrong build' };
-    await rest.send('PUT', '/circuit-breakers/users/instances/users-1', { json });
     rest.communicator.forceCircuit('mail', undefined, 'closed');
+    await rest.send('PUT', '/circuit-breakers/users/instances/users-1', { json });
     rest.clock.advance(1_000);
     const ofUsers = { service_name: 'users', instance_id: 'users-1', state: 'isolated' };
     const ofMail = { service_name: 'mail', instance_id: null, state: 'closed' };

@@ -3,7 +3,7 @@ import { type ApiError } from '../api.js';
 import { clockTime, duration, fullTime, now, shortTime, words } from '../format.js';
 import { isCutOff } from '../live.js';
 import { type Status } from '../model.js';
-import { href } from '../router.js';
+import { href, route } from '../router.js';
 
 /** Each status has a shape of its own, so that colour is not needed to tell them apart. */
 const SHAPES: Readonly<Record<Status, string>> = {
@@ -138,15 +138,21 @@ export function Empty({ title, children }: { readonly title: string; readonly ch
   );
 }
 
+/** What was about to be shown is a service, or something of one. */
+function Gone() {
+  return (
+    <>
+      It may have been deregistered; <a href={href(['journal'], { service: route.value.path[1] })}>the journal</a> shows
+      when.
+    </>
+  );
+}
+
 const ADVICE: Readonly<Record<number, ComponentChildren>> = {
   0: 'The page tries again by itself. Check that the process runs, and that this machine reaches it.',
   403: 'Ask for a token with the right to read, or open the page on the machine of the process.',
   400: 'Correct what was typed.',
-  404: (
-    <>
-      It may have been deregistered; <a href={href(['journal'])}>the journal</a> shows when.
-    </>
-  ),
+  404: <Gone />,
   429: 'Too many requests: the page tries again by itself.',
   503: 'The page tries again by itself.',
 };

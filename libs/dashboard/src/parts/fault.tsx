@@ -64,8 +64,8 @@ function Names({ label, names, of, isAffected = false }: NamesProps) {
 }
 
 const WHAT_FORCED_CIRCUITS_DO = {
-  isolated: { status: 'unhealthy', held: 'is held open', effect: 'Calls are refused at once' },
-  closed: { status: 'degraded', held: 'is held closed', effect: 'Calls go through, however many fail' },
+  isolated: { status: 'unhealthy', held: 'open', effect: 'are refused at once' },
+  closed: { status: 'degraded', held: 'closed', effect: 'go through, however many fail' },
 } as const;
 
 /** A circuit that an operator holds: since when, who, why, and how it is undone. */
@@ -81,20 +81,21 @@ export function ForcedCircuitRow({ circuit }: { readonly circuit: ForcedCircuit 
           <a class="strong" href={id === null ? toService(service) : toInstance(service, id)}>
             {id === null ? service : `${service}/${id}`}
           </a>{' '}
-          {held}
-          {since !== null && (
+          {since === null ? (
+            `is held ${held}`
+          ) : (
             <>
-              {' '}
-              <Since at={since} />
+              has been held {held} <Since at={since} />
             </>
           )}
         </p>
         <p class="muted">
-          {by === null ? 'Forced by an operator' : `By ${by}`}
-          {reason !== null && `: ${reason}`}
+          {by === null
+            ? 'The journal does not say who did it'
+            : `By ${by}${reason === null ? ', who gave no reason' : `: ${reason}`}`}
         </p>
         <p class="muted">
-          {effect}, for the calls that {overview.answer.value.data?.process} makes, until it is set to automatic.
+          The calls that {overview.answer.value.data?.process} makes {effect}, until it is set to automatic.
         </p>
       </div>
       <CircuitActions

@@ -128,7 +128,8 @@ const MOST_CIRCUITS = 20;
 function othersText(all: number, notable: number): string {
   if (all === 0) return 'No instance has a circuit yet: this process has not called one.';
   const hidden = notable > MOST_CIRCUITS ? `${notable - MOST_CIRCUITS} more are not closed. ` : '';
-  return `${hidden}${(all - notable).toLocaleString()} of ${counted(all, 'circuit')} of instances are closed.`;
+  const verb = all - notable === 1 ? 'is' : 'are';
+  return `${hidden}${(all - notable).toLocaleString()} of ${counted(all, 'circuit')} of instances ${verb} closed.`;
 }
 
 const CIRCUIT_STATUS = { closed: 'healthy', half_open: 'degraded', open: 'unhealthy', isolated: 'unhealthy' } as const;
@@ -142,9 +143,10 @@ export function CircuitState({ circuit }: { readonly circuit: Circuit | undefine
       </span>
     );
   const { state, forced, failures, held_closed: heldClosed } = circuit;
+  const status = forced === 'closed' ? 'degraded' : CIRCUIT_STATUS[state];
   return (
-    <span class={`badge is-${CIRCUIT_STATUS[state]}`}>
-      <StatusIcon status={CIRCUIT_STATUS[state]} />
+    <span class={`badge is-${status}`}>
+      <StatusIcon status={status} />
       <span>
         {words(state)}
         {forced !== null && ' (forced)'}

@@ -178,7 +178,7 @@ export function toHeldExpiryView(
 }
 
 /**
- * Circuits with the settings of several callers are one, since an operator forces them together.
+ * Those that refuse calls come first. Circuits with the settings of several callers are one, since an operator forces them together.
  * @param commands what operators did in this process, the newest first
  */
 export function toForcedCircuitViews(
@@ -199,7 +199,7 @@ export function toForcedCircuitViews(
       ...{ since: at, by, reason },
     });
   }
-  return [...views.values()];
+  return [...views.values()].sort((a, b) => Number(a.state === 'closed') - Number(b.state === 'closed'));
 }
 
 export function toScalingView(service: string, demand: ServiceDemand | undefined): ScalingView {
