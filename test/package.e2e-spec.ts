@@ -332,6 +332,13 @@ describe('the built package', () => {
     ]);
   });
 
+  it.each(['core.js', 'nest.js'])(
+    'imports no node:http, which would load the undici inside of Node: %s',
+    async (file) => {
+      expect(await readFile(join(built.package, 'shared', file), 'utf8')).not.toMatch(/from ["']node:http["']/);
+    },
+  );
+
   it('has the page of the dashboard, which is small and names no other host', async () => {
     const script = join(built.consumer, 'page.mjs');
     const source = `

@@ -1,6 +1,6 @@
-import { type IncomingHttpHeaders, type IncomingMessage, request } from 'node:http';
+import { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { type Socket } from 'node:net';
-import { counted, isDeeper } from '../../common/index.js';
+import { counted, http, isDeeper } from '../../common/index.js';
 
 /** A request of a probe. */
 interface HttpQuestion {
@@ -57,7 +57,7 @@ export function askOver(
     }
     signal.addEventListener('abort', onAbort, { once: true });
     // With its own connection and no agent, Node sends `connection: close`.
-    const asked = request({ ...question, createConnection: () => socket, maxHeaderSize: LONGEST_HEAD_BYTES });
+    const asked = http.request({ ...question, createConnection: () => socket, maxHeaderSize: LONGEST_HEAD_BYTES });
     let interim = 0;
     asked.on('information', () => {
       if (++interim > MOST_INTERIM_ANSWERS) fail(new Error('too many interim responses'));

@@ -1,8 +1,9 @@
 import { EventEmitter } from 'node:events';
-import { type IncomingMessage, Server as HttpServer, type ServerResponse } from 'node:http';
+import { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Http2ServerResponse, type Http2Session } from 'node:http2';
 import { Server as HttpsServer } from 'node:https';
 import { Server as NetServer } from 'node:net';
+import { http } from '../../common/index.js';
 import { DEADLINE_HEADER } from '../../communicator/index.js';
 import { type ListeningServer } from './server-address.js';
 
@@ -33,7 +34,7 @@ export class HttpDrain {
   constructor(private readonly server: ListeningServer) {
     if (!(server instanceof EventEmitter)) return;
     if (server instanceof HttpsServer) server.on('secureConnection', (socket) => this.welcome(socket));
-    else if (server instanceof HttpServer) server.on('connection', (socket) => this.welcome(socket));
+    else if (server instanceof http.Server) server.on('connection', (socket) => this.welcome(socket));
     else {
       server.on('session', (session: Http2Session) => this.welcome(session));
       server.prependListener('request', (_request, response: OpenResponse) => this.enter(response));
