@@ -25,6 +25,7 @@ import { type Schema, withoutReferences } from '../libs/service-discovery/src/ne
 import { SCHEMAS } from '../libs/service-discovery/src/nest/rest/openapi/schemas.js';
 import { Apps } from './support/nest-app.js';
 import { type RestApp, startRestApp } from './support/rest-app.js';
+import { operationOf } from './support/routes.js';
 import { schemaFaults } from './support/schema-faults.js';
 
 const library = join(import.meta.dirname, '../libs/service-discovery');
@@ -119,7 +120,7 @@ describe('responses of the API', () => {
   const instance = '/services/users/instances/a';
   const lease = { service_name: 'users', instance_id: 'a', generation: 1 };
 
-  it.each([
+  const ROWS = [
     ['POST', '/register', 201, { service_name: 'mail', host: '127.0.0.1', port: 8002, lease: 'heartbeat' }],
     ['POST', '/register', 400, { service_name: '' }],
     ['PUT', `${instance}/heartbeat`, 200, undefined],
@@ -168,8 +169,19 @@ describe('responses of the API', () => {
     ['GET', '/scaling/unknown', 404, undefined],
     ['GET', '/explain/users', 200, undefined],
     ['GET', '/pipeline/users', 200, undefined],
-  ] as const)('are what the document says: %s %s, %i', async (method, path, status, json) => {
-    const operation = Object.values(OPERATIONS).find((one) => matches(one.route, method, path.split('?')[0]!))!;
+  ] as const;
+
+  it('are asked for on every route that answers with JSON', () => {
+    const asked = ROWS.filter(([, , status]) => status < 400).map(([method, path]) => operationOf(method, path));
+    const withJson = Object.values(OPERATIONS).filter(({ answers }) =>
+      Object.values(answers).some((it) => it in SCHEMAS),
+    );
+    const missing = withJson.filter((operation) => !asked.includes(operation)).map(({ route }) => route);
+    expect(missing).toEqual([]);
+  });
+
+  it.each(ROWS)('are what the document says: %s %s, %i', async (method, path, status, json) => {
+    const operation = operationOf(method, path)!;
     const answer = await rest.send(method, path, { json });
     expect(answer.status).toBe(status);
     const name = status < 400 ? operation.answers[status]! : 'Error';
@@ -177,12 +189,6 @@ describe('responses of the API', () => {
     if (json !== undefined && status < 400) expect(faultsOf(json, operation.body!)).toEqual([]);
   });
 });
-
-/** Whether a path belongs to a route; of several, the one without parameters comes first. */
-function matches(route: string, method: string, path: string): boolean {
-  const [declared, template = ''] = route.split(' ');
-  return declared === method && new RegExp(`^${template.replace(/:\w+/g, '[^/]+')}$`).test(path);
-}
 
 describe('the token in Swagger', () => {
   @ShowInSwagger()

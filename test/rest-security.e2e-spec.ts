@@ -3,6 +3,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { EventLogger } from '../libs/service-discovery/src/observability/index.js';
 import { type ApiOptions, restProviders } from '../libs/service-discovery/src/nest/rest/index.js';
 import { type Answer, PLATFORMS, type RestApp, type RestAppOptions, startRestApp } from './support/rest-app.js';
+import { readsOfAll } from './support/routes.js';
 
 const USER = { service_name: 'user-service', host: '10.0.0.7', port: 8080 };
 const INSTANCE = '/services/user-service/instances/10.0.0.7:8080';
@@ -28,20 +29,7 @@ const RESTRICTED: readonly (readonly [method: string, path: string, json?: objec
   ['POST', '/watch', {}],
   ['POST', '/reports', {}],
 ];
-const OPEN: readonly string[] = [
-  '/services',
-  '/services/healthy',
-  '/services/by-tag/x',
-  '/health/aggregated',
-  '/patterns',
-  '/circuit-breakers',
-  '/ejections',
-  '/calls',
-  '/topology',
-  '/overview',
-  '/sd/prometheus',
-  '/metrics',
-];
+const OPEN = readsOfAll().filter((read) => !RESTRICTED.some(([method, path]) => method === 'GET' && path === read));
 
 /** The warnings that the app's log has from now on. */
 function logOf({ bus, clock }: RestApp): string[] {

@@ -1,9 +1,10 @@
 import { request } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { TransportError } from 'nest-service-discovery';
 import { systemClock } from '../../libs/service-discovery/src/common/index.js';
 import { type ServiceDiscoveryEvent } from '../../libs/service-discovery/src/model/index.js';
 import { EventReader } from '../support/event-reader.js';
-import { readsOfService } from '../support/reads-of-service.js';
+import { readsOfAll, readsOfService } from '../support/routes.js';
 import { type Answer, PLATFORMS, type RestApp, startRestApp } from '../support/rest-app.js';
 
 const bearer = (token: string): { authorization: string } => ({ authorization: `Bearer ${token}` });
@@ -196,17 +197,8 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
   });
 
   it('finds no other service in lists and the aggregated health', async () => {
-    const paths = ['/services', '/services/healthy', '/health/aggregated', '/health/aggregated?service=billing'];
-    const others = [
-      '/circuit-breakers',
-      '/ejections',
-      '/journal',
-      '/calls',
-      '/topology',
-      '/overview',
-      '/sd/prometheus',
-    ];
-    for (const path of [...paths, ...others]) {
+    const lists = readsOfAll().filter((path) => path !== '/metrics');
+    for (const path of [...lists, '/health/aggregated?service=billing']) {
       const { status, text } = await send(ATTACKER, 'GET', path);
       expect(status).toBe(200);
       expect(text).not.toContain('billing');
@@ -336,6 +328,74 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
     expect((await send(bearer('shared'), 'DELETE', instance('billing'))).status).toBe(204);
     expect(shown('billing')).toEqual([]);
   });
+});
+
+describe('what the holder of a token for orders-* reads of all services', () => {
+  let alone: RestApp;
+  /** With billing as well, of which each list has something to tell. */
+  let beside: RestApp;
+
+  beforeAll(async () => {
+    const access = [{ token: 'attacker', may: ['read'], services: ['orders-*'] }] as const;
+    const api = { token: 'shared', access };
+    [alone, beside] = [await startRestApp('express', { api }), await startRestApp('express', { api })];
+    for (const { registry, bus } of [alone, beside]) {
+      await registry.register({ ...at('10.0.0.1'), serviceName: 'orders-eu', ttl: '1h' }, { heartbeat: 'manual' });
+      // A fault, whose view names the services that depend on it.
+      await registry.setStatus({ serviceName: 'orders-eu', instanceId: '10.0.0.1:8080' }, 'unhealthy');
+      bus.emit('circuit.opened', { service: 'orders-eu', reason: 'failure_rate', failures: 1 });
+    }
+    await addBilling(beside);
+    for (const { clock } of [alone, beside]) await clock.advanceAsync(30_000);
+  });
+  afterAll(() => Promise.all([alone, beside].map((rest) => rest.close())));
+
+  const at = (host: string) => ({ host, port: 8080, tags: ['eu'] });
+
+  async function addBilling({ registry, communicator, transport, bus, clock, send }: RestApp): Promise<void> {
+    // Four leases that end at once are held.
+    for (const host of ['10.0.0.2', '10.0.0.3', '10.0.0.4', '10.0.0.5']) {
+      await registry.register(
+        { ...at(host), serviceName: 'billing', ttl: '30s', dependencies: ['billing-db', 'orders-eu'] },
+        { heartbeat: 'manual' },
+      );
+      await registry.setStatus({ serviceName: 'billing', instanceId: `${host}:8080` }, 'healthy');
+    }
+    const wary = communicator.withOptions({ outlierDetection: { consecutiveFailures: 3 } });
+    transport.answer(({ host }) => {
+      if (host === '10.0.0.2') throw new TransportError('socket hang up', false);
+      return {};
+    });
+    for (let call = 0; call < 40; call++) await wary.callService('billing', { path: '/' });
+    bus.emit('circuit.opened', { service: 'billing', reason: 'failure_rate', failures: 1 });
+    const headers = bearer('shared');
+    await send('PUT', '/circuit-breakers/billing', { headers, json: { state: 'isolated' } });
+    const step = Math.floor(clock.epoch() / 10_000);
+    for (const [name, service_name] of [
+      ['billing', 'orders-eu'],
+      ['orders-eu', 'billing'],
+    ] as const) {
+      const who = { version: 1, reporter: name, process: `${name}:1`, service_name: name };
+      const calls = [{ service_name, calls: 9, latencies: [] }];
+      const json = { ...who, steps: [{ step, calls }], entries: [] };
+      expect((await send('POST', '/reports', { headers, json })).text).toBe('');
+    }
+  }
+
+  const read = async (rest: RestApp, path: string, token: string): Promise<string> => {
+    const { status, text } = await rest.send('GET', path, { headers: bearer(token) });
+    expect(status).toBe(200);
+    return text;
+  };
+
+  it.each(readsOfAll('eu').filter((path) => path !== '/metrics'))(
+    'is the same whether there is another service or not: %s',
+    async (path) => {
+      expect(await read(beside, path, 'attacker')).toBe(await read(alone, path, 'attacker'));
+      // There is something to tell.
+      if (path !== '/patterns') expect(await read(beside, path, 'shared')).toContain('billing');
+    },
+  );
 });
 
 /** Sends a path as it stands, which other clients would tidy up. */

@@ -16,7 +16,7 @@ import { CalledService } from '../support/called-service.js';
 import { printP99 } from '../support/good-clients.js';
 import { Apps, inRegistry, urlOf } from '../support/nest-app.js';
 import { readPages } from '../support/pages.js';
-import { readsOfService } from '../support/reads-of-service.js';
+import { readsOfService } from '../support/routes.js';
 import { PLATFORMS, type RestApp, startRestApp } from '../support/rest-app.js';
 
 const servers: Server[] = [];
