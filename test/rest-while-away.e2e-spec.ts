@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { FlakyRegistryStore } from '../libs/service-discovery/src/testing/flaky-registry-store.js';
 import { ManualClock } from '../libs/service-discovery/src/testing/index.js';
 import { type Answer, PLATFORMS, type RestApp, startRestApp } from './support/rest-app.js';
+import { readsOfAll, readsOfService } from './support/routes.js';
 
 const USER = { service_name: 'users', host: '10.0.0.7', port: 8080, instance_id: 'u1', ttl: 86_400 };
 
@@ -18,14 +19,19 @@ describe.each(PLATFORMS)('the REST API on %s, while its store is unreachable', (
   afterEach(() => rest.close());
 
   const get = (path: string): Promise<Answer> => rest.send('GET', path);
-  const READS = [
-    '/discover/users',
-    '/services',
-    '/services/healthy',
-    '/services/by-tag/api',
-    '/services/users',
-    '/health/aggregated',
+  /** They tell what this process does, not what is in the registry. */
+  const OF_THE_PROCESS = [
+    '/patterns',
+    '/pipeline/users',
+    '/circuit-breakers',
+    '/ejections',
+    '/calls',
+    '/journal',
+    '/metrics',
   ];
+  const READS = [...readsOfAll('api'), ...readsOfService('users', 'u1')].filter(
+    (path) => !OF_THE_PROCESS.includes(path),
+  );
 
   it.each(READS)('GET %s reports the age of its answer in whole seconds, only then', async (path) => {
     expect((await get(path)).headers.age).toBeUndefined();

@@ -17,6 +17,7 @@ import { type ExplainQuery, toRequest } from './dto/criteria.query.js';
 import { RestErrorFilter } from './error-filter.js';
 import { CircuitBody, ExplainParams } from './params.js';
 import { Reply } from './reply.js';
+import { ageHeader } from './rest-error.js';
 import { HiddenFromSwagger } from './swagger.js';
 import {
   type PatternView,
@@ -104,7 +105,8 @@ export class ServiceDiscoveryCallsController {
     @Res() response: unknown,
   ): Promise<ExplanationView> {
     this.mustExist(service);
-    return this.reply.json(response, 200, toExplanationBody(this.communicator.explain(service, toRequest(query))));
+    const explanation = toExplanationBody(this.communicator.explain(service, toRequest(query)));
+    return this.reply.json(response, 200, explanation, ageHeader(this.registry));
   }
 
   /** The stages around every call to a service, the outermost first; 404 `SERVICE_NOT_FOUND`. */
