@@ -24,6 +24,7 @@ import {
   TYPESCRIPT_VERSIONS,
 } from './compat/versions.js';
 import { readPages } from './support/pages.js';
+import { operationOf } from './support/routes.js';
 import { withEventTable } from '../scripts/event-table.mjs';
 import { readDocstrings, withOptionRows } from '../scripts/option-tables.mjs';
 import { PROBLEMS, toMarkdown } from '../libs/service-discovery/src/cli/doctor/index.js';
@@ -34,6 +35,7 @@ import {
 } from '../libs/service-discovery/src/nest/options/known-options.js';
 import { variableFor } from '../libs/service-discovery/src/nest/options/environment.js';
 import { API_LIMIT_OPTIONS } from '../libs/service-discovery/src/nest/rest/limits/limit-options.js';
+import { OPERATIONS } from '../libs/service-discovery/src/nest/rest/openapi/operations.js';
 import { type RestErrorCode, toErrorBody } from '../libs/service-discovery/src/nest/rest/rest-error.js';
 import { ServiceDiscoveryError } from '../libs/service-discovery/src/common/index.js';
 
@@ -303,6 +305,19 @@ describe('docs/reference/configuration.md', () => {
       return Object.fromEntries(column.filter(([, value]) => value !== undefined)) as Record<string, string>;
     });
     expect(documented).toEqual(PRESETS.map(settingsOf));
+  });
+});
+
+describe('docs/reference/rest.md', () => {
+  it('has each route of the API, as a command or in the text', async () => {
+    const text = (await page('reference/rest.md')).replaceAll(/\\\n\s*/g, '');
+    const commands = text.matchAll(
+      /^curl (?:-X (?<method>[A-Z]+) )?'?http:\/\/127\.0\.0\.1:3000\/service-discovery(?<path>[^ '\n]+)/gm,
+    );
+    const named = text.matchAll(/`(?<method>[A-Z]+) (?:\/service-discovery)?(?<path>\/[^ `]+)`/g);
+    const shown = [...commands, ...named].map(({ groups }) => operationOf(groups!.method ?? 'GET', groups!.path!));
+    const missing = Object.values(OPERATIONS).filter((operation) => !shown.includes(operation));
+    expect(missing.map(({ route }) => route)).toEqual([]);
   });
 });
 
