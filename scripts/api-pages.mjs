@@ -1,17 +1,14 @@
 /** What each entry point exports as a page of the site: the declarations, with their docstrings. */
-import { ENTRIES, readDeclarations, reportsOf } from './public-api.mjs';
+import { emitDeclarations, ENTRIES, reportsOf } from './public-api.mjs';
 
 const specifierOf = (entry) => `nest-service-discovery${ENTRIES[entry].slice(1)}`;
 const fileOf = (entry) => (entry === 'index' ? 'main' : entry);
 const anchorOf = (name) => name.toLowerCase().replaceAll('.', '');
 const linkTo = (entry, name) => `[\`${name}\`](/reference/api/${fileOf(entry)}#${anchorOf(name)})`;
 
-/**
- * @param built the folder of the built package
- * @returns the texts of the pages by name
- */
-export async function apiPages(built) {
-  const reports = reportsOf(await readDeclarations(built));
+/** @returns the texts of the pages by name */
+export function apiPages() {
+  const reports = reportsOf(emitDeclarations());
   const pages = reports.map((report) => [fileOf(report.entry), pageOf(report)]);
   return { index: overview(reports), ...Object.fromEntries(pages) };
 }

@@ -11,7 +11,7 @@ import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { transformFile } from '@swc/core';
-import { bundle } from './bundle.mjs';
+import { bundle, bundleDeclarations } from './bundle.mjs';
 
 const root = dirname(import.meta.dirname);
 const tsc = createRequire(import.meta.url).resolve('typescript/bin/tsc');
@@ -68,13 +68,12 @@ async function build({ name, project, isLibrary, copies }) {
   }
 }
 
-/** Replaces the compiled modules by bundles, as ES modules and as CommonJS. Declarations stay as they are. */
+/** Replaces the compiled modules and their declarations by bundles, as ES modules and as CommonJS. */
 async function packAsLibrary(directory) {
   const modules = `${directory}.modules`;
   try {
     await rename(directory, modules);
-    await cp(modules, directory, { recursive: true, filter: (path) => !path.endsWith('.js') });
-    await bundle(modules, directory);
+    await bundleDeclarations(modules, directory, await bundle(modules, directory));
     await addCommonJs(directory);
   } finally {
     await rm(modules, { recursive: true, force: true });

@@ -1,8 +1,6 @@
 /**
  * Builds the site of the docs into dist/docs/site: the README, the pages of docs/, and the reference of the API and of the REST
  * API, which are made of declarations and of openapi.json. A dead link ends the build. `npx vitepress preview site` serves it.
- *
- * node scripts/docs.mjs [<folder of the built package>]
  */
 import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, posix } from 'node:path';
@@ -12,7 +10,6 @@ import { routesPage } from './routes-page.mjs';
 
 const root = join(import.meta.dirname, '..');
 const pages = join(root, 'dist/docs/pages');
-const built = process.argv[2] ?? join(root, 'dist/libs/service-discovery');
 
 /** Where a page of the repository is on the site, without `docs/` where it is in there. */
 const RENAMED = {
@@ -49,5 +46,5 @@ for (const path of [...Object.keys(RENAMED), ...paths.filter((path) => path !== 
 const openapi = join(root, 'libs/service-discovery/openapi.json');
 await cp(openapi, join(pages, 'public/openapi.json'));
 await put('reference/routes.md', routesPage(JSON.parse(await readFile(openapi, 'utf8'))));
-for (const [name, text] of Object.entries(await apiPages(built))) await put(`reference/api/${name}.md`, text);
+for (const [name, text] of Object.entries(apiPages())) await put(`reference/api/${name}.md`, text);
 await build(join(root, 'site'));

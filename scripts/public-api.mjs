@@ -1,5 +1,4 @@
 /** What each entry point of the package exports, with the types that it refers to, by its declarations. */
-import { readdir, readFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import ts from 'typescript';
 
@@ -32,13 +31,6 @@ export function emitDeclarations() {
   const files = new Map();
   program.emit(undefined, (path, text) => files.set(resolve(path), text), undefined, true);
   return files;
-}
-
-/** The same, read from the built package. */
-export async function readDeclarations(built) {
-  const names = (await readdir(built, { recursive: true })).filter((name) => name.endsWith('.d.ts'));
-  const read = async (name) => [join(sources, name), await readFile(join(built, name), 'utf8')];
-  return new Map(await Promise.all(names.map(read)));
 }
 
 /** A program of these declarations alone: what other packages declare is not reported. */

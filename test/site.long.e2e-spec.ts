@@ -9,7 +9,6 @@ import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { type Browser, type Page } from 'playwright-core';
 import { startChromium } from '../bench/support/chromium.js';
-import { buildLibrary } from './support/build-library.js';
 import { BUILD_TIMEOUT_MS } from './support/built-package.js';
 
 const root = join(import.meta.dirname, '..');
@@ -37,7 +36,7 @@ let pages: string[];
 const seen = new Map<string, Seen>();
 
 beforeAll(async () => {
-  await promisify(execFile)(process.execPath, [join(root, 'scripts/docs.mjs'), await buildLibrary()]);
+  await promisify(execFile)(process.execPath, [join(root, 'scripts/docs.mjs')]);
   pages = (await readdir(site, { recursive: true })).filter((name) => name.endsWith('.html'));
   server = createServer((request, response) => {
     const { pathname } = new URL(request.url!, origin);

@@ -289,6 +289,8 @@ export {
 export {
   SERVICE_REGISTRY_OPTIONS,
   type GenerationOptions,
+  type ListedService,
+  type ListedTarget,
   type OwnInstancesReport,
   type RegisteredInstance,
   type RegisteredService,

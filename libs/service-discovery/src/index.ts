@@ -78,6 +78,8 @@ export {
   type HealthCheckOptions,
   type HedgingOptions,
   type LastGoodOptions,
+  type ListedService,
+  type ListedTarget,
   type LoadBalancing,
   type LoadBalancingOptions,
   LoadBalancingStrategy,

@@ -57,7 +57,6 @@ export {
   ShowInSwagger,
 } from './rest/index.js';
 export { type ReadinessCheck, ServiceReadiness } from './readiness/index.js';
-export { type ListedService, type ListedTarget } from '../registry/index.js';
 export { type DiscoveryCriteria } from './discovery-criteria.js';
 export { ServiceDiscovery, type ServiceEndpoint } from './service-discovery.js';
 export { ServiceDiscoveryModule } from './service-discovery.module.js';
