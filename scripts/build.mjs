@@ -6,10 +6,12 @@
  * leaves the last good one, and apps that run from dist keep their files until the new ones are there.
  */
 import { spawn } from 'node:child_process';
-import { copyFile, cp, mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { copyFile, cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { decode, encode } from '@jridgewell/sourcemap-codec';
 import { transformFile } from '@swc/core';
 import { bundle, bundleDeclarations } from './bundle.mjs';
 
@@ -50,13 +52,14 @@ const parts = [
   { name: 'conformance', project: 'conformance/tsconfig.build.json', copies: [] },
 ];
 
-async function build({ name, project, isLibrary, copies }) {
+async function build({ name, project, isLibrary = false, copies }) {
   const target = resolve(values.out, name);
   const fresh = `${target}.${process.pid}.new`;
   const old = `${target}.${process.pid}.old`;
   try {
     await mkdir(fresh, { recursive: true });
-    await run(tsc, ['--project', join(root, project), '--outDir', fresh, '--noCheck', String(values['no-check'])]);
+    const options = ['--outDir', fresh, '--noCheck', String(values['no-check']), '--sourceMap', String(isLibrary)];
+    await run(tsc, ['--project', join(root, project), ...options]);
     if (isLibrary) await packAsLibrary(fresh);
     for (const path of copies) await cp(join(root, path), join(fresh, path.split('/').at(-1)), { recursive: true });
     await rename(target, old).catch((error) => {
@@ -75,6 +78,7 @@ async function packAsLibrary(directory) {
     await rename(directory, modules);
     await bundleDeclarations(modules, directory, await bundle(modules, directory));
     await addCommonJs(directory);
+    await thinMaps(directory);
   } finally {
     await rm(modules, { recursive: true, force: true });
   }
@@ -92,9 +96,35 @@ async function addCommonJs(directory) {
     const to = join(target, file);
     await mkdir(dirname(to), { recursive: true });
     if (file.endsWith('.d.ts')) await copyFile(from, to);
-    else if (file.endsWith('.js')) await writeFile(to, (await transformFile(from, COMMONJS)).code);
+    else if (file.endsWith('.js')) {
+      const { code, map } = await transformFile(from, COMMONJS);
+      await writeFile(to, code);
+      if (existsSync(`${from}.map`)) await writeFile(`${to}.map`, deeper(map));
+    }
   }
   await writeFile(join(target, 'package.json'), '{ "type": "commonjs" }\n');
+}
+
+/**
+ * Leaves in the maps a position for each line of the sources, which is what a stack trace needs: positions of every token take
+ * four times the space.
+ */
+async function thinMaps(directory) {
+  for (const file of await readdir(directory, { recursive: true })) {
+    if (!file.endsWith('.js.map')) continue;
+    const path = join(directory, file);
+    const map = JSON.parse(await readFile(path, 'utf8'));
+    const startsLine = ([, source, line], index, segments) =>
+      index === 0 || source !== segments[index - 1][1] || line !== segments[index - 1][2];
+    const lines = decode(map.mappings).map((segments) => segments.filter(startsLine).map((at) => at.slice(0, 4)));
+    await writeFile(path, JSON.stringify({ ...map, names: [], mappings: encode(lines) }));
+  }
+}
+
+/** The map for a file that is a folder deeper. */
+function deeper(text) {
+  const map = JSON.parse(text);
+  return JSON.stringify({ ...map, sources: map.sources.map((source) => `../${source}`) });
 }
 
 function run(script, args) {
@@ -114,6 +144,7 @@ function run(script, args) {
 const COMMONJS = {
   swcrc: false,
   jsc: { target: 'es2022' },
+  sourceMaps: true,
   // Interpret default exports of CommonJS packages as Node does, as in the ES modules.
   module: { type: 'commonjs', importInterop: 'node' },
 };

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { rolldown } from 'rolldown';
 import { rollup } from 'rollup';
@@ -56,12 +56,27 @@ export async function bundle(from, to) {
         name: 'page',
         load: {
           filter: { id: /nest.dashboard.page-files\.js$/ },
-          handler: () => `export const PAGE_FILES = ${JSON.stringify(page.files)};`,
+          handler: () => ({
+            code: `export const PAGE_FILES = ${JSON.stringify(page.files)};`,
+            map: { mappings: '' },
+          }),
         },
       },
-      { name: 'ascii', renderChunk: (code) => code.replace(/[^\0-\x7f]/g, escape) },
+      {
+        // Leads the maps past the modules that tsc made, to the sources.
+        name: 'sources',
+        async load(id) {
+          const [code, map] = await Promise.all([id, `${id}.map`].map((file) => readFile(file, 'utf8')));
+          const source = join(to, 'src', relative(from, id).replace(/js$/, 'ts'));
+          return { code, map: { ...JSON.parse(map), sources: [source] } };
+        },
+      },
+      // Lines stay what they are, and the maps are about lines.
+      { name: 'ascii', renderChunk: (code) => ({ code: code.replace(/[^\0-\x7f]/g, escape), map: null }) },
     ],
     external: /^[^./]/,
+    // How long plugins take depends on the machine, and is no fault.
+    checks: { bundlerTimings: false },
     onLog: failOnLog,
   });
   try {
@@ -72,6 +87,8 @@ export async function bundle(from, to) {
       // The declarations have the docstrings.
       comments: { jsdoc: false },
       keepNames: true,
+      sourcemap: true,
+      sourcemapExcludeSources: true,
       codeSplitting: { groups: groupsOf(from) },
     });
     await writeFile(join(to, 'DASHBOARD-LICENSES.md'), page.licenses);

@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { builtinModules } from 'node:module';
-import { basename, dirname, join } from 'node:path';
+import { basename, dirname, join, posix, relative } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -174,7 +174,7 @@ describe('the built package', () => {
     expect(paths).toEqual(
       expect.arrayContaining([
         ...['package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'core.js', 'core.d.ts'],
-        ...['cjs/package.json', 'cjs/core.js', 'cjs/core.d.ts'],
+        ...['cjs/package.json', 'cjs/core.js', 'cjs/core.d.ts', 'shared/core.js.map', 'cjs/shared/core.js.map'],
         ...['schematics/collection.json', 'schematics/nest-add.json', 'cjs/schematics/index.js'],
       ]),
     );
@@ -336,6 +336,30 @@ describe('the built package', () => {
     'imports no node:http, which would load the undici inside of Node: %s',
     async (file) => {
       expect(await readFile(join(built.package, 'shared', file), 'utf8')).not.toMatch(/from ["']node:http["']/);
+    },
+  );
+
+  it('has maps that lead to files of the sources alone', async () => {
+    const maps = (await packedPaths()).filter((path) => path.endsWith('.map'));
+    const sources = maps.map(async (path) => {
+      const map = JSON.parse(await readFile(join(built.package, path), 'utf8')) as { sources: string[] };
+      return map.sources.map((source) => posix.join(posix.dirname(path), source));
+    });
+    const paths = (await Promise.all(sources)).flat();
+    expect(paths.length).toBeGreaterThan(500);
+    expect(paths.filter((path) => !path.startsWith('src/') || !existsSync(join(library, path)))).toEqual([]);
+  });
+
+  it.each(['', '--no-experimental-require-module'])(
+    'names the line of the source in stack traces with --enable-source-maps %s',
+    async (flag) => {
+      const script = join(built.consumer, 'throws.cjs');
+      await writeFile(script, "require('nest-service-discovery/core').createLoadBalancer('unknown');");
+      const flags = ['--enable-source-maps', ...(flag ? [flag] : [])];
+      const { stderr } = await exec(process.execPath, [...flags, script]).catch((error: { stderr: string }) => error);
+      const [, file, line] = / at .*\((.+\.ts):(\d+):\d+\)/.exec(stderr) ?? [];
+      const source = await readFile(join(library, relative(built.package, file ?? '')), 'utf8');
+      expect(source.split('\n')[Number(line) - 1]).toContain('throw new InvalidConfigurationError(');
     },
   );
 

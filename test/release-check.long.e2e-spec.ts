@@ -46,7 +46,7 @@ describe('npm run release:check', () => {
     });
   });
 
-  it('names each missing field, differing version, dead link, wrong type and excess of a size', async () => {
+  it('names each missing field, differing version, dead link, wrong type and excess of a size or of files', async () => {
     const { version, exports } = manifest;
     await appendFile(join(built.package, 'README.md'), '\n[how](CONTRIBUTING.md#releases)\n');
     await appendFile(
@@ -54,6 +54,8 @@ describe('npm run release:check', () => {
       '\n[a spec](../src/health.spec.ts), [home](../README.md)\n',
     );
     await writeFile(join(built.package, 'docs/film.bin'), randomBytes(2_000_000));
+    const images = Array.from({ length: 50 }, (_, index) => join(built.package, `docs/${index}.png`));
+    await Promise.all(images.map((path) => writeFile(path, '')));
     const { code, lines } = await check({
       repository: undefined,
       bugs: '',
@@ -73,8 +75,8 @@ describe('npm run release:check', () => {
       expect.stringMatching(/^publint: pkg\.exports\["\.\/axios"\]\.types should be the first /),
       expect.stringMatching(/^publint: pkg\.exports\["\.\/axios"\]\.default should be the last /),
       'attw: {"kind":"CJSResolvesToESM","entrypoint":"./axios","resolutionKind":"node16-cjs"}',
-      ...['packed', 'unpacked', 'installed with its dependencies'].map((what) =>
-        expect.stringMatching(new RegExp(`^[\\d.]+ MB ${what}, and at most [\\d.]+ are meant$`)),
+      ...['files', 'MB packed', 'MB unpacked', 'MB installed with its dependencies'].map((what) =>
+        expect.stringMatching(new RegExp(`^[\\d.]+ ${what}, and at most [\\d.]+ are meant$`)),
       ),
     ]);
   });
