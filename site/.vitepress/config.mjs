@@ -25,6 +25,13 @@ export default defineConfig({
   themeConfig: {
     search: { provider: 'local' },
     outline: { level: [2, 3] },
+    notFound: {
+      title: 'There is no such page',
+      quote: 'It may have moved: search for it, or start from the list of all pages.',
+      link: '/contents.html',
+      linkLabel: 'All pages',
+      linkText: 'All pages',
+    },
     nav: [
       { text: 'Start', link: '/' },
       { text: 'Options', link: '/reference/configuration' },
