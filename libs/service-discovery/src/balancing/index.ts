@@ -60,4 +60,9 @@ export {
   type LoadTrackerOptions,
 } from './load/load-tracker.js';
 export { type Candidate, type PickArgs, type Strategy } from './strategies/strategy.js';
-export { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategies/strategy-names.js';
+export {
+  HASH_STRATEGIES,
+  LOAD_STRATEGIES,
+  LoadBalancingStrategy,
+  type LoadBalancingStrategyName,
+} from './strategies/strategy-names.js';

@@ -4,6 +4,7 @@ import { fakeInstance } from '../testing/fake-instance.js';
 import { ManualClock } from '../testing/manual-clock.js';
 import { type LoadBalancer, type PickContext } from './load-balancer.js';
 import { createLoadBalancer, type LoadBalancing } from './load-balancing.js';
+import { LOAD_STRATEGIES } from './strategies/strategy-names.js';
 
 const ANSWERED: Outcome = { kind: 'response', status: 200, latencyMs: 5 };
 const SEEDS = [1, 2, 3];
@@ -101,7 +102,7 @@ describe('the faults of other balancers', () => {
     }
   });
 
-  it.each(['least_connections', 'p2c_ewma'] as const)(
+  it.each(LOAD_STRATEGIES)(
     'statistics survive an unrelated change of the list, and 1,000 of the same list: %s',
     (strategy) => {
       const service = balanced(strategy, 1);

@@ -72,8 +72,8 @@ export class LoadTable {
   }
 
   /**
-   * The expected latency in milliseconds. A new load starts with the mean of the measured ones as soon as there is one; 0
-   * while none has been measured.
+   * The expected latency in milliseconds; 0 while no load has been measured. Starts a new row: its latency becomes the mean of
+   * the measured ones as of now, and decays from then on.
    */
   ewmaMs(row: number, now: number): number {
     const asOf = this.cellOf(row, AS_OF);
@@ -83,7 +83,7 @@ export class LoadTable {
     return (this.cells[row * WIDTH + LATENCY_MS] = this.summary.meanMs);
   }
 
-  /** Like `ewmaMs`, without side effects. */
+  /** Like `ewmaMs`, but does not start a new row. */
   peekMs(row: number, now: number): number {
     if (!Number.isNaN(this.cellOf(row, AS_OF))) return this.ewmaMs(row, now);
     return this.summary.isEmpty ? 0 : this.summary.meanMs;

@@ -8,12 +8,10 @@ import {
   type ResolvedOf,
 } from '../../common/index.js';
 import { type HashSource } from './hash-source.js';
-import { LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategy-names.js';
+import { HASH_STRATEGIES, LoadBalancingStrategy, type LoadBalancingStrategyName } from './strategy-names.js';
 
 /** The strategies that need no key. */
 export type KeylessStrategyName = Exclude<LoadBalancingStrategyName, (typeof HASH_STRATEGIES)[number]>;
-
-const HASH_STRATEGIES = ['consistent_hash', 'maglev', 'ip_hash'] as const;
 
 const KEYLESS_STRATEGIES = Object.values(LoadBalancingStrategy).filter(
   (name): name is KeylessStrategyName => !(HASH_STRATEGIES as readonly string[]).includes(name),

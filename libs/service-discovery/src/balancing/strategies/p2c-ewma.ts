@@ -1,7 +1,7 @@
 import { type Clock, type Random } from '../../common/index.js';
 import { type LoadTable } from '../load/load-table.js';
-import { type Candidate, candidateAt, PerList, type PickArgs, type Strategy } from './strategy.js';
-import { indexesOf, WeightedSampler } from './weighted-random.js';
+import { type Candidate, candidateAt, indexesOf, PerList, type PickArgs, type Strategy } from './strategy.js';
+import { WeightedSampler } from './weighted-random.js';
 
 /** In milliseconds; keeps calls in flight relevant when the latency is 0 or unknown. */
 const MIN_LATENCY_MS = 0.001;

@@ -21,5 +21,18 @@ export const LoadBalancingStrategy = {
 /** The name of a built-in strategy; what each does, {@link LoadBalancingStrategy} says. */
 export type LoadBalancingStrategyName = (typeof LoadBalancingStrategy)[keyof typeof LoadBalancingStrategy];
 
+/** The strategies that go by the load of each instance, so that slower ones get fewer calls. */
+export const LOAD_STRATEGIES = [
+  'least_connections',
+  'p2c_ewma',
+] as const satisfies readonly LoadBalancingStrategyName[];
+
+/** The strategies that send equal keys to one instance. */
+export const HASH_STRATEGIES = [
+  'consistent_hash',
+  'maglev',
+  'ip_hash',
+] as const satisfies readonly LoadBalancingStrategyName[];
+
 /** Used when no strategy is named. */
 export const DEFAULT_LOAD_BALANCING_STRATEGY = 'round_robin' satisfies LoadBalancingStrategyName;

@@ -40,8 +40,9 @@ export interface Strategy<C extends Candidate = Candidate> {
   /** What it chooses by, in a few words, for explanations. Every built-in strategy has one. */
   readonly goesBy?: string;
   /**
-   * Whether half the `weight` means half the share. If not, the balancer makes instances in slow start skip the part of their
-   * turns that exceeds their share.
+   * Whether half the `weight` means half the share, also while calls are few. If so, instances in slow start have less weight;
+   * if not, the balancer makes them skip the part of their turns that exceeds their share. To use weights is not enough: a
+   * strategy that sends the calls of an idle service to the fastest instance, whatever its weight, is not weighted.
    * @default false
    */
   readonly isWeighted?: boolean;
@@ -62,7 +63,8 @@ export interface Strategy<C extends Candidate = Candidate> {
   /**
    * Like `choose`, among those of `args.base` that are not in `skipped`, of which there is at least one, without visiting all
    * of them: a pick that meets an open circuit, or a retry, skips only a few. It draws the random numbers that `choose` would draw
-   * for the filtered array, so that both choose the same (`chooser.model.spec.ts`). Without it, `choose` gets that array.
+   * for the filtered array, so that both choose the same; `chooser.model.spec.ts` says which do not, and why. Without it,
+   * `choose` gets that array.
    * @param skipped a few of the base: those tried before, then those that refused after `choose` returned them
    */
   chooseExcept?(skipped: readonly C[], args: PickArgs<C>): C;
@@ -94,6 +96,11 @@ export function excluding<C extends Candidate>(candidates: readonly C[], skipped
   if (skipped.length === 0) return candidates;
   const out = new Set(skipped);
   return candidates.filter((candidate) => !out.has(candidate));
+}
+
+/** The indexes of some candidates of a list, in ascending order. */
+export function indexesOf(some: readonly Candidate[], list: readonly Candidate[]): readonly number[] {
+  return some.map((one) => list.indexOf(one)).sort((a, b) => a - b);
 }
 
 /**

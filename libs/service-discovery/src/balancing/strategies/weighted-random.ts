@@ -1,5 +1,5 @@
 import { type Random } from '../../common/index.js';
-import { type Candidate, candidateAt, PerList, type PickArgs, type Strategy } from './strategy.js';
+import { type Candidate, candidateAt, indexesOf, PerList, type PickArgs, type Strategy } from './strategy.js';
 
 /** At random, in proportion to the weights. */
 export class WeightedRandom implements Strategy {
@@ -125,9 +125,4 @@ function sumsOf(list: readonly Candidate[]): Float64Array {
   let sum = 0;
   for (let index = 0; index < list.length; index++) sums[index] = sum += list[index]?.weight ?? 0;
   return sums;
-}
-
-/** The indexes of some candidates of a list, in ascending order. */
-export function indexesOf(some: readonly Candidate[], list: readonly Candidate[]): readonly number[] {
-  return some.map((one) => list.indexOf(one)).sort((a, b) => a - b);
 }

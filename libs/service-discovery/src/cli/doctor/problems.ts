@@ -1,3 +1,4 @@
+import { HASH_STRATEGIES, LOAD_STRATEGIES } from '../../balancing/index.js';
 import { counted, suggestNear } from '../../common/index.js';
 import {
   byReason,
@@ -478,17 +479,17 @@ export const PROBLEMS: readonly DoctorProblem[] = [
         sees: '`strategy`',
         findings: [
           {
-            see: '`consistent_hash`, `maglev`, `ip_hash`',
+            see: namesOf(HASH_STRATEGIES),
             why: 'Equal keys go to one instance, on purpose; behind a proxy all calls may have the same client address.',
             cure: 'Give the key that you mean, or choose another strategy.',
-            found: (e) => strategyIn(e, ['consistent_hash', 'maglev', 'ip_hash']),
+            found: (e) => strategyIn(e, HASH_STRATEGIES),
             byDesign: true,
           },
           {
-            see: '`least_connections`, `p2c_ewma`',
+            see: namesOf(LOAD_STRATEGIES),
             why: 'Slower instances get fewer calls. With `round_robin` shares are equal.',
             cure: 'Choose `round_robin` if equal shares matter more than latency.',
-            found: (e) => strategyIn(e, ['least_connections', 'p2c_ewma']),
+            found: (e) => strategyIn(e, LOAD_STRATEGIES),
             byDesign: true,
           },
         ],
@@ -505,3 +506,7 @@ export const PROBLEMS: readonly DoctorProblem[] = [
     ],
   },
 ];
+
+function namesOf(strategies: readonly string[]): string {
+  return strategies.map((name) => `\`${name}\``).join(', ');
+}
