@@ -1,4 +1,4 @@
-import { type ContenderName } from './contenders/catalog.js';
+import { CATALOG, type ContenderName } from './contenders/catalog.js';
 import { type Load } from './client/load.js';
 
 /**
@@ -58,13 +58,7 @@ const ALL: readonly ContenderName[] = [
 const STRATEGIES: readonly ContenderName[] = [
   'undici',
   'ours',
-  'ours/weighted_round_robin',
-  'ours/random',
-  'ours/least_connections',
-  'ours/p2c_ewma',
-  'ours/consistent_hash',
-  'ours/maglev',
-  'ours/ip_hash',
+  ...(Object.keys(CATALOG) as ContenderName[]).filter((name) => name.startsWith('ours/')),
 ];
 
 /** The cost of a call with and without a proxy. */

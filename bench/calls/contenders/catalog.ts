@@ -17,6 +17,9 @@ const ours = (strategy: LoadBalancingStrategyName): Entry => ({
   load: async () => (await import('./ours.js')).ours(strategy),
 });
 
+/** Every strategy but the default, which is `ours`. */
+type OtherStrategy = `ours/${Exclude<LoadBalancingStrategyName, 'round_robin'>}`;
+
 export const CATALOG = {
   undici: { via: 'backends', load: undici },
   'undici-dispatch': { via: 'backends', load: async () => (await import('./undici-dispatch.js')).undiciDispatch },
@@ -40,6 +43,6 @@ export const CATALOG = {
   'undici-nginx': { via: 'nginx', load: undici },
   'undici-haproxy': { via: 'haproxy', load: undici },
   moleculer: { via: 'moleculer', load: async () => (await import('./moleculer.js')).moleculer },
-} as const satisfies Record<string, Entry>;
+} as const satisfies Record<string, Entry> & Record<OtherStrategy, Entry>;
 
 export type ContenderName = keyof typeof CATALOG;
