@@ -24,22 +24,23 @@ interface Setting {
   readonly loadBalancing: LoadBalancing;
 }
 
-const { CONSISTENT_HASH, MAGLEV, IP_HASH, ROUND_ROBIN, LEAST_CONNECTIONS, P2C_EWMA } = LoadBalancingStrategy;
+const { CONSISTENT_HASH, MAGLEV } = LoadBalancingStrategy;
+const STRATEGIES: readonly Setting[] = Object.values(LoadBalancingStrategy).map((name) => ({
+  name,
+  loadBalancing: name,
+}));
+const UNBOUNDED = STRATEGIES.find(({ name }) => name === CONSISTENT_HASH)!;
 const bounded = (strategy: typeof CONSISTENT_HASH | typeof MAGLEV, boundedLoad: number): Setting => ({
   name: `${strategy}, bounded at ${boundedLoad}`,
   loadBalancing: { strategy, hash: { boundedLoad } },
 });
-const UNBOUNDED: Setting = { name: CONSISTENT_HASH, loadBalancing: CONSISTENT_HASH };
 const BOUNDED = [bounded(CONSISTENT_HASH, BOUND), bounded(MAGLEV, BOUND)];
 
 const SETTINGS: readonly Setting[] = [
   { name: 'hash modulo the number of instances', loadBalancing: hashModulo },
-  UNBOUNDED,
-  { name: MAGLEV, loadBalancing: MAGLEV },
-  { name: IP_HASH, loadBalancing: IP_HASH },
+  ...STRATEGIES,
   bounded(CONSISTENT_HASH, 2),
   ...BOUNDED,
-  ...[ROUND_ROBIN, LEAST_CONNECTIONS, P2C_EWMA].map((name) => ({ name, loadBalancing: name })),
 ];
 
 interface Loads {
