@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from '@jest/globals';
+import { LoadBalancingStrategy } from 'nest-service-discovery/core';
 import ts from 'typescript';
 
 const root = join(import.meta.dirname, '../..');
@@ -87,7 +88,7 @@ describe('the docs that an editor shows', () => {
   it('describe each mode, strategy and tier where one is chosen', () => {
     const { mode, loadBalancing, pattern, preset } = popups.fieldsOf('ServiceDiscoveryOptions');
     for (const name of ['memory_only', 'redis_backed', 'hybrid', 'remote']) expect(mode).toContain(`\`${name}\`: `);
-    for (const name of ['round_robin', 'random', 'p2c_ewma', 'ip_hash']) expect(loadBalancing).toContain(`\`${name}\``);
+    for (const name of Object.values(LoadBalancingStrategy)) expect(loadBalancing).toContain(`\`${name}\``);
     for (const name of ['web', 'app', 'data', 'ml', 'monitoring']) {
       expect(pattern).toContain(`\`${name}\``);
       expect(popups.of('BuiltInTier')).toMatch(new RegExp(`\`${name}\` \\w+ \\w+`));
