@@ -123,7 +123,7 @@ export class ServiceDiscoveryError extends Error {
 
   /** The address of what is known about its code and how to mend it. */
   get page(): string {
-    return pageOf(this.code);
+    return errorPageOf(this.code);
   }
 
   /** For `JSON.stringify`: code, message and the other fields, without stack and cause. */
@@ -133,18 +133,18 @@ export class ServiceDiscoveryError extends Error {
 }
 
 /** Where an error code is explained, also one that only the REST API knows. */
-export function pageOf(code: string): string {
+export function errorPageOf(code: string): string {
   return `${ERRORS_PAGE}#${code}`;
 }
 
 /** On a line of its own below a list. */
 function withPage(message: string, code: string): string {
-  return `${message}${message.includes('\n') ? '\n  ' : '. '}See ${pageOf(code)}`;
+  return `${message}${message.includes('\n') ? '\n  ' : '. '}See ${errorPageOf(code)}`;
 }
 
 /** For a text that has an address of its own. */
 function withoutPage(message: string, code: string): string {
-  const end = `See ${pageOf(code)}`;
+  const end = `See ${errorPageOf(code)}`;
   return message.endsWith(end) ? message.slice(0, -end.length).replace(/(?:\.|\n) +$/, '') : message;
 }
 

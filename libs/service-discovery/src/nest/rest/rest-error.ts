@@ -1,5 +1,5 @@
 import { HttpException } from '@nestjs/common';
-import { type ErrorCode, messageOf, pageOf, type Problem, ServiceDiscoveryError } from '../../common/index.js';
+import { type ErrorCode, errorPageOf, messageOf, type Problem, ServiceDiscoveryError } from '../../common/index.js';
 import { HostNotAllowedError } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { AccessError, KeysUnavailableError } from './access/index.js';
@@ -142,7 +142,7 @@ function bodyOf(
   message: string,
   details: Partial<Omit<ErrorBody['error'], 'code' | 'message' | 'page'>> = {},
 ): ErrorBody {
-  return { error: { code, message, page: pageOf(code), problems: [], ...details }, status_code: status };
+  return { error: { code, message, page: errorPageOf(code), problems: [], ...details }, status_code: status };
 }
 
 function ofAccess({ code, message, details }: AccessError): ErrorBody {
