@@ -25,7 +25,7 @@ import {
 import { ServiceRegistry } from '../../registry/index.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { JOURNAL_WRITER, OPTIONS_IN_FORCE } from '../tokens.js';
-import { accessOf, ApiGuard, Needs, type RequestAccess, Restricted } from './access/index.js';
+import { accessOf, ApiGuard, Needs, readableServices, type RequestAccess, Restricted } from './access/index.js';
 import { ageHeader } from './rest-error.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type CallsQuery, type JournalPageQuery, toJournalQuery, toMinutes } from './dto/insight.query.js';
@@ -94,8 +94,7 @@ export class ServiceDiscoveryInsightController {
    */
   @Get('sd/prometheus')
   listScrapeTargets(@Req() request: object, @Res() response: unknown): ScrapeTargetView[] {
-    const access = accessOf(request);
-    const services = [...this.registry.servedServices()].filter(([name]) => access.mayRead(name));
+    const services = readableServices(this.registry, request);
     const instances = services.flatMap(([, all]) => all.filter(({ protocol }) => isHttp(protocol)));
     return this.reply.json(response, 200, instances.map(toScrapeTargetView), ageHeader(this.registry));
   }

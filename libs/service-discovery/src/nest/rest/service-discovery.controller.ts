@@ -33,7 +33,7 @@ import { LeaseChoice } from '../lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
 import { CLOCK, OPTIONS_IN_FORCE } from '../tokens.js';
-import { accessOf, ApiGuard, Needs, OwnedInstances } from './access/index.js';
+import { accessOf, ApiGuard, Needs, OwnedInstances, readableServices } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type DiscoverQuery, toCriteria } from './dto/criteria.query.js';
 import { type DeregisterQuery, type HeartbeatDto } from './dto/lease.dto.js';
@@ -339,8 +339,7 @@ export class ServiceDiscoveryController {
     wanted?: (instance: ServiceInstance) => boolean,
   ): ServiceListView {
     const page = toPage(query, this.limits.pageSize);
-    const access = accessOf(request);
-    const found = findListed(this.registry.servedServices(), wanted, (name) => access.mayRead(name));
+    const found = findListed(readableServices(this.registry, request), wanted);
     const shown = pageOf(
       found,
       page,

@@ -8,4 +8,5 @@ export { type JwtOptions } from './jwt-verifier.js';
 export { KeysUnavailableError } from './key-set.js';
 export { isLocalRequest, type PeerRequest } from './local-request.js';
 export { OwnedInstances } from './owned-instances.js';
+export { readableServices } from './readable-services.js';
 export { accessOf, type AccessQuestion, type Authorize, callerOf, type RequestAccess } from './request-access.js';

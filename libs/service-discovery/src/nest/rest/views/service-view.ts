@@ -22,14 +22,12 @@ export interface ListedService {
   readonly listed: readonly ServiceInstance[];
 }
 
-/** What a list is about: services without any instance that is wanted are left out, and those that the reader may not read. */
+/** What a list is about: services without any instance that is wanted are left out. */
 export function findListed(
-  services: ReadonlyMap<string, readonly ServiceInstance[]>,
-  wanted: ((instance: ServiceInstance) => boolean) | undefined,
-  mayRead: (name: string) => boolean,
+  services: readonly (readonly [name: string, instances: readonly ServiceInstance[]])[],
+  wanted?: (instance: ServiceInstance) => boolean,
 ): ListedService[] {
-  return [...services].flatMap(([name, instances]) => {
-    if (!mayRead(name)) return [];
+  return services.flatMap(([name, instances]) => {
     const listed = wanted ? instances.filter(wanted) : instances;
     return listed.length > 0 ? [{ name, instances, listed }] : [];
   });
