@@ -1,6 +1,11 @@
+/** How much a page shows unless a request says otherwise. */
+export const DEFAULT_PAGE_LIMIT = 1_000;
+/** The greatest `limit` of a request. */
+export const GREATEST_PAGE_LIMIT = 10_000;
+
 /** Which part of a list is asked for. */
 export interface Page {
-  /** How many instances it shows at most. */
+  /** How many items it shows at most, or how many of what a list counts in them: instances, in lists of services. */
   readonly limit: number;
   /** The name or id after which it begins. */
   readonly after?: string;
@@ -14,9 +19,9 @@ export interface Shown<T> {
 }
 
 /**
- * As many items as show no more than `limit` instances together, at least one.
+ * As many items as count no more than `limit` together, at least one.
  * @param nameOf what the items are ordered by
- * @param sizeOf how many instances one shows
+ * @param sizeOf how much one counts: the instances of a service, for example
  */
 export function pageOf<T>(
   items: Iterable<T>,

@@ -1,17 +1,13 @@
 import { type HealthSelection } from '../../../health/index.js';
 import { isServiceName, type Tier } from '../../../model/index.js';
-import { type Page } from '../paging.js';
+import { DEFAULT_PAGE_LIMIT, GREATEST_PAGE_LIMIT, type Page } from '../paging.js';
 import { isText, Rule } from './rule.js';
-
-/** How many instances a page shows unless the request says otherwise; at most ten times as many. */
-const DEFAULT_LIMIT = 1_000;
-const GREATEST_LIMIT = 10_000;
 
 /** The query of what lists services or instances. */
 export class ListQuery {
   @Rule(
-    `a whole number from 1 to ${GREATEST_LIMIT}`,
-    (value) => typeof value === 'string' && /^[1-9]\d{0,4}$/.test(value) && Number(value) <= GREATEST_LIMIT,
+    `a whole number from 1 to ${GREATEST_PAGE_LIMIT}`,
+    (value) => typeof value === 'string' && /^[1-9]\d{0,4}$/.test(value) && Number(value) <= GREATEST_PAGE_LIMIT,
   )
   limit?: string;
 
@@ -19,9 +15,9 @@ export class ListQuery {
   after?: string;
 }
 
-/** @param pageSize how many instances a page shows at most */
+/** @param pageSize how much a page shows at most, whatever the query asks for */
 export function toPage({ limit, after }: ListQuery, pageSize: number): Page {
-  return { limit: Math.min(limit === undefined ? DEFAULT_LIMIT : Number(limit), pageSize), after };
+  return { limit: Math.min(limit === undefined ? DEFAULT_PAGE_LIMIT : Number(limit), pageSize), after };
 }
 
 /** The query of `GET /health/aggregated`: which services it is about; see {@link HealthSelection}. */

@@ -1,4 +1,5 @@
 import { count, OptionGroup, type OptionsOf, type ResolvedOf } from '../../../common/index.js';
+import { GREATEST_PAGE_LIMIT } from '../paging.js';
 
 const MOST = 10_000_000;
 
@@ -27,7 +28,7 @@ export const API_LIMIT_OPTIONS = new OptionGroup('limits', {
    */
   registrationsPerMinute: count({ default: 30_000, min: 1, max: 1_000_000 }),
   /** How many instances a page of a list shows at most, whatever `limit` asks for. From 1 to 10,000. @default 10,000 */
-  pageSize: count({ default: 10_000, min: 1, max: 10_000 }),
+  pageSize: count({ default: GREATEST_PAGE_LIMIT, min: 1, max: GREATEST_PAGE_LIMIT }),
 });
 
 export interface ApiLimitOptions extends OptionsOf<typeof API_LIMIT_OPTIONS> {}

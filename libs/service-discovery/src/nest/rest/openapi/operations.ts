@@ -1,3 +1,4 @@
+import { DEFAULT_PAGE_LIMIT, GREATEST_PAGE_LIMIT } from '../paging.js';
 import { list, oneOf, type Schema, text } from './schema.js';
 import { type SCHEMAS } from './schemas.js';
 
@@ -27,7 +28,7 @@ const criteria = {
 };
 const page = {
   limit: text(
-    'How many instances a page shows at most, 1 to 10000, or fewer where the registry says so. Default: 1000.',
+    `How many instances a page shows at most, 1 to ${GREATEST_PAGE_LIMIT}, or fewer where the registry says so. Default: ${DEFAULT_PAGE_LIMIT}.`,
   ),
   after: text('The `next` of the page before.'),
 };
