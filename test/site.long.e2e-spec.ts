@@ -25,6 +25,8 @@ const WINDOWS = [
   { width: 1440, colorScheme: 'light', rules: null },
   { width: 390, colorScheme: 'dark', rules: ['color-contrast', 'scrollable-region-focusable'] },
 ] as const;
+/** What is the same on every page: axe looks at it on the start page alone, which saves a fifth of the time. */
+const FRAME = ['.VPNav', '.VPLocalNav', '.VPSidebar'];
 /** Pages that are open at once: axe keeps a core busy for a second a page. */
 const PAGES_AT_ONCE = 2;
 
@@ -85,7 +87,11 @@ async function lookAt(page: Page, path: string): Promise<Seen> {
     if (index === 0) await page.goto(`${origin}/${path}`);
     const overflow = await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth');
     if (overflow > 0) faults.push(`${overflow} px wider than ${width} px`);
-    faults.push(...(await findingsOf(page, rules)).map((finding) => `${finding} (${colorScheme})`));
+    faults.push(
+      ...(await findingsOf(page, path === 'index.html' ? [] : FRAME, rules)).map(
+        (finding) => `${finding} (${colorScheme})`,
+      ),
+    );
   }
   const links = await page.evaluate<string[]>('[...document.querySelectorAll("a[href]")].map(({ href }) => href)');
   const anchors = await page.evaluate<string[]>('[...document.querySelectorAll("[id]")].map(({ id }) => id)');
@@ -93,13 +99,13 @@ async function lookAt(page: Page, path: string): Promise<Seen> {
 }
 
 /** What axe finds serious or critical. */
-async function findingsOf(page: Page, rules: readonly string[] | null): Promise<string[]> {
+async function findingsOf(page: Page, exclude: readonly string[], rules: readonly string[] | null): Promise<string[]> {
   await page.evaluate(axe);
   // What axe would load beforehand, only rules that are off ask for.
   const options = { resultTypes: ['violations'], preload: false, ...(rules && { runOnly: rules }) };
   const { violations } = await page.evaluate<{
     violations: { id: string; impact: string; nodes: { html: string }[] }[];
-  }>(`axe.run(document, ${JSON.stringify(options)})`);
+  }>(`axe.run(${JSON.stringify({ exclude })}, ${JSON.stringify(options)})`);
   return violations
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
     .map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`);
