@@ -14,6 +14,7 @@ import {
   type ServiceDiscovery,
   type ServiceMethod,
   type ServiceName,
+  type ServicePath,
 } from 'nest-service-discovery';
 
 declare module 'nest-service-discovery' {
@@ -27,7 +28,8 @@ declare module 'nest-service-discovery' {
 declare const communicator: ServiceCommunicator;
 declare const discovery: ServiceDiscovery;
 const request = { path: '/users' } as const;
-const id = 'a';
+const id: string = crypto.randomUUID();
+const count: number = 7;
 
 class User {
   name = '';
@@ -35,10 +37,15 @@ class User {
 export const user: Promise<User> = communicator.callServiceJson('user-service', request, User);
 export const typed: Promise<User> = communicator.callServiceJson<User>('order-service', { path: \`/orders/\${7}/items\` });
 export const late = (name: string) => communicator.callService(name as ServiceName, request);
+export const lateJson = (name: string) => communicator.callServiceJson(name as ServiceName, request);
+export const lateWithPath = (name: string, path: string) =>
+  communicator.callServiceJson(name as ServiceName, { path: path as ServicePath });
 export const passedOn = (...call: ServiceCallTo) => communicator.callServiceJson<User>(...call);
 export const right = [
   communicator.callService('user-service', { path: \`/users/\${encodeURIComponent(id)}\` }),
   communicator.callServiceJson<User>('user-service', { path: \`/users/\${id}\` }),
+  communicator.callServiceJson('user-service', { path: \`/users/\${id}\` }),
+  communicator.callServiceJson('order-service', { path: \`/orders/\${7}/items\` }),
   communicator.callServiceJson<User>('stock-service', { path: id }),
   communicator.parallelServiceCalls([
     { serviceName: 'user-service', path: \`/users/\${id}\` },

@@ -28,6 +28,7 @@ import {
   type ServiceCallRequest,
   type ServiceCallResponse,
   type ServiceCallTo,
+  type ServiceNameOfAnyPath,
 } from './request.js';
 import { rejected } from './call/run-call.js';
 import { type CallStageDescription } from './call/stage.js';
@@ -120,6 +121,7 @@ export class ServiceCommunicator {
    * `RESPONSE_BODY` if the body is not JSON
    */
   callServiceJson<T = unknown>(...call: ServiceCallTo): Promise<T>;
+  callServiceJson<T = unknown>(service: ServiceNameOfAnyPath, request: ServiceCallRequest): Promise<T>;
   /**
    * The same, and validates the answer.
    * @param schema a class with decorators of class-validator, of which the result is an instance; or a Standard Schema, as
@@ -136,6 +138,11 @@ export class ServiceCommunicator {
     request: ServiceCallRequest<ServicePath<Name>>,
     schema: StandardSchema<T>,
   ): Promise<T>;
+  /** The same without a schema, for a name that is known only at run time. */
+  callServiceJson<Name extends ServiceName>(
+    service: Name,
+    request: ServiceCallRequest<ServicePath<Name>>,
+  ): Promise<unknown>;
   callServiceJson(service: ServiceName, request: ServiceCallRequest, schema?: AnswerSchema): Promise<unknown> {
     if (schema !== undefined) return this.callAndValidate(service, request, schema);
     return this.call(service, request, AS_JSON);

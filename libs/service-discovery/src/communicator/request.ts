@@ -7,7 +7,7 @@ import {
   messageOf,
   namesInConnection,
 } from '../common/index.js';
-import { type ServiceInstance, type ServiceName, type ServicePath } from '../model/index.js';
+import { type ServiceInstance, type ServiceName, type ServiceNames, type ServicePath } from '../model/index.js';
 import { isIdempotentMethod } from '../resilience/index.js';
 import {
   headerFault,
@@ -59,7 +59,15 @@ export interface ServiceCallRequest<Path extends string = string> {
 
 /** The name of a service, and a request to a path of it. */
 export type ServiceCallTo = {
-  [Name in ServiceName]: [service: Name, request: ServiceCallRequest<ServicePath<Name>>];
+  [Name in ServiceName]: [service: Name, request: ServiceCallRequest<PathInList<ServicePath<Name>>>];
+}[ServiceName];
+
+/** Beside a `string` of another service, the compiler would take a template literal for a `string`, which fits no pattern. */
+type PathInList<Path> = keyof ServiceNames extends never ? Path : string extends Path ? `/${string}` : Path;
+
+/** The names of services that are listed without their paths. */
+export type ServiceNameOfAnyPath = {
+  [Name in ServiceName]: string extends ServicePath<Name> ? Name : never;
 }[ServiceName];
 
 /** A response and the instance that sent it. */
