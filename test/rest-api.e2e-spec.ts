@@ -352,15 +352,23 @@ describe.each(PLATFORMS)('the REST API on %s', (platform) => {
       });
     });
 
-    it.each(['/discover/usr-service', '/services/usr-service'])(
-      'suggests at %s the name that was meant',
-      async (path) => {
-        await register();
-        expect((await rest.send('GET', path)).body.error.message).toBe(
-          'No service named "usr-service" is registered (did you mean "user-service"?)',
-        );
-      },
-    );
+    it.each<[method: string, path: string, json: object | undefined]>([
+      ['GET', '/discover/usr-service', undefined],
+      ['GET', '/services/usr-service', undefined],
+      ['GET', '/services/usr-service/split', undefined],
+      ['PUT', '/services/usr-service/share', { share: 5 }],
+      ['PUT', '/services/usr-service/rollout', { version: '2.0.0' }],
+      ['GET', '/scaling/usr-service', undefined],
+      ['GET', '/explain/usr-service', undefined],
+      ['GET', '/pipeline/usr-service', undefined],
+      ['PUT', '/circuit-breakers/usr-service', { state: 'isolated' }],
+      ['PUT', '/circuit-breakers/usr-service/instances/a', { state: 'isolated' }],
+    ])('suggests at %s %s the name that was meant', async (method, path, json) => {
+      await register();
+      expect((await rest.send(method, path, json && { json })).body.error.message).toBe(
+        'No service named "usr-service" is registered (did you mean "user-service"?)',
+      );
+    });
 
     it.each([
       ['every instance is unhealthy', '', 'unhealthy'],

@@ -7,7 +7,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import { request } from 'undici';
 import { type Clock, seededRandom } from '../../libs/service-discovery/src/common/index.js';
-import { ServiceCommunicator } from '../../libs/service-discovery/src/communicator/index.js';
+import { NearNames, ServiceCommunicator } from '../../libs/service-discovery/src/communicator/index.js';
 import {
   type CheckShare,
   HealthAggregator,
@@ -178,6 +178,7 @@ export async function startRestApp(platform: Platform, options: RestAppOptions =
       { provide: ResiliencePolicies, useValue: new ResiliencePolicies({ events: bus, clock, random }) },
       { provide: HealthMonitor, useValue: monitor },
       { provide: RegistryPlace, useValue: { notFoundHint: () => '' } },
+      { provide: NearNames, useValue: new NearNames(() => registry.snapshot.services.keys(), clock) },
       LeaseChoice,
       ServiceReadiness,
       ServiceDiscoveryExplorer,

@@ -75,8 +75,8 @@ export interface CommunicatorDependencies {
   readonly tracer?: CallTracer;
   /** Custom load balancing strategies by the names that options use for them. @default none */
   readonly strategies?: NamedStrategies;
-  /** A sentence for the error of a call to an unknown service: why it may not be registered here. @default none */
-  readonly notFoundHint?: () => string;
+  /** What the error of a call to an unknown service says after its name. @default the name of a service that is like it */
+  readonly suggestName?: (name: string) => string;
   /**
    * Why the address of an instance may not lead there from here, to be read after "is"; undefined where nothing suggests so. It is
    * told once by an event when calls may go there, and by the errors of calls that got no connection or 404.
@@ -134,7 +134,7 @@ export class CallEngine {
     ambientHeaders,
     tracer,
     strategies = {},
-    notFoundHint,
+    suggestName,
     addressDoubt,
     requireTls = false,
   }: CommunicatorDependencies) {
@@ -142,6 +142,7 @@ export class CallEngine {
     this.transport = transport;
     this.strategies = strategies;
     this.requireTls = requireTls;
+    const nearNames = new NearNames(() => registry.snapshot.services.keys(), clock);
     this.callDeps = {
       clock,
       timers: new TimerWheel(clock, true),
@@ -152,7 +153,7 @@ export class CallEngine {
       deadlineKey,
       ambientHeaders,
       tracer,
-      nearNames: new NearNames(() => registry.snapshot.services.keys(), clock, notFoundHint),
+      suggestName: suggestName ?? ((name) => nearNames.suggest(name)),
       addressDoubt,
     };
     this.firstRegistrations = new FirstRegistrations(registry, clock);
@@ -310,7 +311,7 @@ export class CallEngine {
     const { channel } = known;
     const gateway = channel.gatewaySplit?.gateway;
     if (instances.length === 0 && !gateway) {
-      throw new ServiceNotFoundError(service, {}, this.callDeps.nearNames.suggest(service));
+      throw new ServiceNotFoundError(service, {}, this.callDeps.suggestName(service));
     }
     channel.update(steadyList(instances));
     if (instanceId === undefined) {

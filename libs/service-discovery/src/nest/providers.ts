@@ -10,7 +10,7 @@ import {
   systemClock,
   systemRandom,
 } from '../common/index.js';
-import { CallPassiveHealth, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
+import { CallPassiveHealth, NearNames, resolvePatterns, ServiceCommunicator } from '../communicator/index.js';
 import {
   CheckShare,
   HealthAggregator,
@@ -145,7 +145,17 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   },
   {
     provide: ServiceCommunicator,
-    inject: [OPTIONS_IN_FORCE, ServiceRegistry, RegistryPlace, TRANSPORT, EventBus, CLOCK, RANDOM, DeadlineTrust],
+    inject: [
+      OPTIONS_IN_FORCE,
+      ServiceRegistry,
+      RegistryPlace,
+      NearNames,
+      TRANSPORT,
+      EventBus,
+      CLOCK,
+      RANDOM,
+      DeadlineTrust,
+    ],
     useFactory: createCommunicator,
   },
   {
@@ -176,6 +186,16 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   { provide: DeadlineTrust, inject: [OPTIONS_IN_FORCE], useFactory: createDeadlineTrust },
   IncomingHook,
   RegistryPlace,
+  {
+    provide: NearNames,
+    inject: [ServiceRegistry, RegistryPlace, CLOCK],
+    useFactory: (registry: ServiceRegistry, place: RegistryPlace, clock: Clock) =>
+      new NearNames(
+        () => registry.snapshot.services.keys(),
+        clock,
+        () => place.notFoundHint(),
+      ),
+  },
   ServiceReadiness,
   LeaseChoice,
   ServiceDiscovery,
@@ -441,6 +461,7 @@ function createCommunicator(
   { communicator, strategies, inheritDeadline, requireTls, meshServices }: Options,
   registry: ServiceRegistry,
   place: RegistryPlace,
+  nearNames: NearNames,
   transport: Transport,
   events: EventBus,
   clock: Clock,
@@ -449,7 +470,7 @@ function createCommunicator(
 ): ServiceCommunicator {
   const ambientDeadline = inheritDeadline === false ? undefined : currentDeadline;
   const hints = {
-    notFoundHint: () => place.notFoundHint(),
+    suggestName: (name: string) => nearNames.suggest(name),
     addressDoubt: (instance: ServiceInstance) => place.addressDoubt(instance),
   };
   const settings = {

@@ -1,7 +1,6 @@
 import { type Clock, type Random, ServiceDiscoveryError, type TimerWheel } from '../../common/index.js';
 import { type EventSink, type ServiceInstance } from '../../model/index.js';
 import { type CallTracer } from '../call-tracer.js';
-import { type NearNames } from '../near-names.js';
 
 /** Collaborators shared by all calls of one engine. */
 export interface CallDependencies {
@@ -18,7 +17,8 @@ export interface CallDependencies {
   /** The headers of the work that this process is handling which calls pass on. */
   readonly ambientHeaders: (() => Readonly<Record<string, string>> | undefined) | undefined;
   readonly tracer: CallTracer | undefined;
-  readonly nearNames: NearNames;
+  /** What the error of an unknown service says after its name. */
+  readonly suggestName: (name: string) => string;
   /** Why the address of an instance may lead elsewhere; undefined: nothing suggests so. */
   readonly addressDoubt: ((instance: ServiceInstance) => string | undefined) | undefined;
 }

@@ -96,7 +96,7 @@ function unavailableError<T>(
   if (last?.error !== undefined) return last.error;
   switch (reason) {
     case 'no_instances':
-      return new ServiceNotFoundError(service, {}, call.deps.nearNames.suggest(service));
+      return new ServiceNotFoundError(service, {}, call.deps.suggestName(service));
     case 'no_match':
     case 'none_healthy':
     case 'too_few_healthy':

@@ -5,7 +5,6 @@ import {
   type CircuitCommandView,
   type ExplanationView,
 } from '../../client/index.js';
-import { ServiceNotFoundError } from '../../common/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
 import { type Tier } from '../../model/index.js';
 import { EventBus } from '../../observability/index.js';
@@ -17,6 +16,7 @@ import { type ExplainQuery, toRequest } from './dto/criteria.query.js';
 import { RestErrorFilter } from './error-filter.js';
 import { CircuitBody, ExplainParams } from './params.js';
 import { Reply } from './reply.js';
+import { RequestedService } from './requested-service.js';
 import { ageHeader } from './rest-error.js';
 import { HiddenFromSwagger } from './swagger.js';
 import {
@@ -39,6 +39,7 @@ export class ServiceDiscoveryCallsController {
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(Reply) private readonly reply: Reply,
     @Inject(EventBus) private readonly events: EventBus,
+    @Inject(RequestedService) private readonly requested: RequestedService,
   ) {}
 
   /** The patterns in force, by name: those of the tiers, and those of the options. */
@@ -102,9 +103,10 @@ export class ServiceDiscoveryCallsController {
   async explain(
     @Param('name') service: string,
     @ExplainParams() query: ExplainQuery,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<ExplanationView> {
-    this.mustExist(service);
+    this.requested.mustExist(service, request);
     const explanation = toExplanationBody(this.communicator.explain(service, toRequest(query)));
     return this.reply.json(response, 200, explanation, ageHeader(this.registry));
   }
@@ -113,9 +115,10 @@ export class ServiceDiscoveryCallsController {
   @Get('pipeline/:name')
   async describePipeline(
     @Param('name') service: string,
+    @Req() request: object,
     @Res() response: unknown,
   ): Promise<{ service_name: string; stages: readonly CallsView[] }> {
-    this.mustExist(service);
+    this.requested.mustExist(service, request);
     const stages = this.communicator.describePipeline(service).map(toStageBody);
     return this.reply.json(response, 200, { service_name: service, stages });
   }
@@ -128,15 +131,10 @@ export class ServiceDiscoveryCallsController {
     { state, reason, by }: CircuitDto,
   ): Promise<CircuitCommandView> {
     await this.registry.follow(service);
-    this.mustExist(service);
+    this.requested.mustExist(service, request);
     this.communicator.forceCircuit(service, instanceId, state);
     const what = { service, instanceId, action: 'force_circuit', to: state } as const;
     this.events.emit('operator.acted', { ...what, by: accessOf(request).actor(by), reason });
     return this.reply.json(response, 200, { service_name: service, instance_id: instanceId ?? null, state });
-  }
-
-  /** Asks about what is followed alone: a question does not make this process follow a service. */
-  private mustExist(service: string): void {
-    if (this.registry.servedInstances(service).length === 0) throw new ServiceNotFoundError(service);
   }
 }

@@ -10,7 +10,6 @@ import {
   type TopologyView,
 } from '../../client/index.js';
 import { ServiceCommunicator } from '../../communicator/index.js';
-import { ServiceNotFoundError } from '../../common/index.js';
 import { HealthAggregator, HealthMonitor } from '../../health/index.js';
 import { isHttp, type JournalEntry } from '../../model/index.js';
 import {
@@ -35,6 +34,7 @@ import { EventStreams } from './event-streams.js';
 import { journalFrames } from './journal-frames.js';
 import { CallsParams, JournalParams } from './params.js';
 import { Reply } from './reply.js';
+import { RequestedService } from './requested-service.js';
 import { HiddenFromSwagger } from './swagger.js';
 import {
   joinSteps,
@@ -71,6 +71,7 @@ export class ServiceDiscoveryInsightController {
     @Inject(ServiceCommunicator) private readonly communicator: ServiceCommunicator,
     @Inject(OPTIONS_IN_FORCE) private readonly options: Pick<ResolvedServiceDiscoveryOptions, 'mode'>,
     @Inject(JOURNAL_WRITER) private readonly writer: Pick<JournalWriter, 'process'>,
+    @Inject(RequestedService) private readonly requested: RequestedService,
   ) {}
 
   /** An event stream of what happens in this process from now on; names and data are those of {@link EventView}. */
@@ -157,10 +158,14 @@ export class ServiceDiscoveryInsightController {
 
   /** What all callers asked of a service in the last minute, as numbers by which a scaler goes; 404 `SERVICE_NOT_FOUND`. */
   @Get('scaling/:name')
-  async showScaling(@Param('name') service: string, @Res() response: unknown): Promise<ScalingView> {
+  async showScaling(
+    @Param('name') service: string,
+    @Req() request: object,
+    @Res() response: unknown,
+  ): Promise<ScalingView> {
     await this.fleet.catchUp();
     const demand = this.figures.demandOf(service);
-    if (!demand && this.registry.servedInstances(service).length === 0) throw new ServiceNotFoundError(service);
+    if (!demand) this.requested.mustExist(service, request);
     return this.reply.json(response, 200, toScalingView(service, demand), ageHeader(this.registry));
   }
 

@@ -15,6 +15,7 @@ import { PathLimit } from './path-limit.js';
 import { ServiceDiscoveryFeedController } from './registry-feed.controller.js';
 import { Reply } from './reply.js';
 import { RequestBodyReader } from './request-body.js';
+import { RequestedService } from './requested-service.js';
 import { ServiceDiscoveryController } from './service-discovery.controller.js';
 import { ServiceDiscoverySplitsController } from './splits.controller.js';
 
@@ -46,7 +47,7 @@ export function restControllers(api: Partial<ApiOptions> | false = {}): Type[] {
 }
 
 /**
- * What the controllers need besides the module's options, `HOST_POLICY`, `ServiceRegistry`, `ServiceDiscovery`, `ServiceCommunicator`, `HealthAggregator`,
+ * What the controllers need besides the module's options, `HOST_POLICY`, `ServiceRegistry`, `ServiceDiscovery`, `ServiceCommunicator`, `NearNames`, `HealthAggregator`,
  * `EventBus`, `DiscoveryMetrics` and the clock. Also where the API is switched off, since a module of the app may mount them.
  * @throws InvalidConfigurationError naming every wrong option
  */
@@ -73,6 +74,7 @@ export function restProviders(api: Partial<ApiOptions> | false = {}): Provider[]
     EventStreams,
     ApiLimits,
     Reply,
+    RequestedService,
   ];
 }
 

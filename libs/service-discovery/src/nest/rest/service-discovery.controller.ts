@@ -22,8 +22,7 @@ import {
   type ServiceView,
   type StatusView,
 } from '../../client/index.js';
-import { type Clock, instanceNotFound, LeaseLostError, ServiceNotFoundError } from '../../common/index.js';
-import { NearNames } from '../../communicator/index.js';
+import { instanceNotFound, LeaseLostError } from '../../common/index.js';
 import { HealthAggregator, type HealthSelection } from '../../health/index.js';
 import { baseUrlOf, type InstanceKey, type ServiceInstance, toInstance } from '../../model/index.js';
 import { EventBus } from '../../observability/index.js';
@@ -32,7 +31,7 @@ import { type InstanceBody, REMOVED_HEADER } from '../../store/index.js';
 import { LeaseChoice } from '../lease-choice.js';
 import { type ResolvedServiceDiscoveryOptions } from '../options/options.js';
 import { ServiceDiscovery } from '../service-discovery.js';
-import { CLOCK, OPTIONS_IN_FORCE } from '../tokens.js';
+import { OPTIONS_IN_FORCE } from '../tokens.js';
 import { accessOf, ApiGuard, Needs, OwnedInstances, readableServices } from './access/index.js';
 import { DEFAULT_API_OPTIONS } from './api-options.js';
 import { type DiscoverQuery, toCriteria } from './dto/criteria.query.js';
@@ -53,6 +52,7 @@ import {
 } from './params.js';
 import { type Page, pageOf } from './paging.js';
 import { Reply } from './reply.js';
+import { RequestedService } from './requested-service.js';
 import { HiddenFromSwagger } from './swagger.js';
 import { ageHeader, InvalidRequestError } from './rest-error.js';
 import {
@@ -80,8 +80,6 @@ import {
 @UseFilters(RestErrorFilter)
 @HiddenFromSwagger()
 export class ServiceDiscoveryController {
-  private readonly nearNames: NearNames;
-
   constructor(
     @Inject(ServiceRegistry) private readonly registry: ServiceRegistry,
     @Inject(ServiceDiscovery) private readonly discovery: ServiceDiscovery,
@@ -93,10 +91,8 @@ export class ServiceDiscoveryController {
     @Inject(ApiLimits) private readonly limits: ApiLimits,
     @Inject(OwnedInstances) private readonly instances: OwnedInstances,
     @Inject(EventBus) private readonly events: EventBus,
-    @Inject(CLOCK) clock: Clock,
-  ) {
-    this.nearNames = new NearNames(() => registry.snapshot.services.keys(), clock);
-  }
+    @Inject(RequestedService) private readonly requested: RequestedService,
+  ) {}
 
   /**
    * 201; 200 where an instance of this id was there before, which is replaced and gets a new generation. Health checks that pass
@@ -222,9 +218,9 @@ export class ServiceDiscoveryController {
     const { strategy, key, client_ip: clientIp } = query;
     this.mustBeStrategy(strategy);
     // A name that is only asked about is not followed from then on: each costs the store a subscription.
-    if (this.registry.servedInstances(name).length === 0) throw this.notFound(name, request);
+    this.requested.mustExist(name, request);
     const endpoint = await this.discovery.discoverService(name, { ...toCriteria(query), strategy, key, clientIp });
-    if (!endpoint) throw this.notFound(name, request);
+    if (!endpoint) throw this.requested.notFound(name, request);
     // With its newest heartbeat, which look-ups do not follow.
     const instance = this.registry.getInstance(endpoint.instance) ?? endpoint.instance;
     const view = toInstanceView(instance);
@@ -262,7 +258,7 @@ export class ServiceDiscoveryController {
     @Res() response: unknown,
   ): ServiceView {
     const instances = this.registry.servedServices().get(name);
-    if (!instances) throw this.notFound(name, request);
+    if (!instances) throw this.requested.notFound(name, request);
     const health = this.aggregator.getAggregatedHealth({ service: name });
     const service = { name, instances, listed: instances };
     const view = toServiceView(service, health, this.listRules(toPage(query, this.limits.pageSize)));
@@ -299,12 +295,6 @@ export class ServiceDiscoveryController {
     const health = access.readsEverything ? all : readableHealth(all, (name) => access.mayRead(name));
     const view = toAggregatedHealthView(health, toPage(query, this.limits.pageSize));
     return this.answer(response, 200, isStranger(request) ? healthWithoutData(view) : view);
-  }
-
-  private notFound(name: string, request: object): ServiceNotFoundError {
-    // Names of services that the caller may not read stay hidden.
-    const suggestion = accessOf(request).readsEverything ? this.nearNames.suggest(name) : undefined;
-    return new ServiceNotFoundError(name, {}, suggestion);
   }
 
   private mustBeStrategy(strategy: string | undefined): asserts strategy is StrategyName | undefined {

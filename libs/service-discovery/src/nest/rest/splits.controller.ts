@@ -1,6 +1,5 @@
 import { Controller, Get, Inject, Param, Put, Req, Res, UseFilters, UseGuards, VERSION_NEUTRAL } from '@nestjs/common';
 import { type SplitView } from '../../client/index.js';
-import { ServiceNotFoundError } from '../../common/index.js';
 import { EventBus, Fleet, SplitFigures } from '../../observability/index.js';
 import { ServiceRegistry } from '../../registry/index.js';
 import { type SplitAnswer } from '../../store/index.js';
@@ -10,6 +9,7 @@ import { type NoteDto, type RolloutDto, type ShareDto, type SplitDto } from './d
 import { RestErrorFilter } from './error-filter.js';
 import { NoteBody, RolloutBody, ShareBody, SplitBody } from './params.js';
 import { Reply } from './reply.js';
+import { RequestedService } from './requested-service.js';
 import { ageHeader } from './rest-error.js';
 import { HiddenFromSwagger } from './swagger.js';
 import { toSplitView } from './views/index.js';
@@ -26,13 +26,14 @@ export class ServiceDiscoverySplitsController {
     @Inject(Fleet) private readonly fleet: Fleet,
     @Inject(Reply) private readonly reply: Reply,
     @Inject(EventBus) private readonly events: EventBus,
+    @Inject(RequestedService) private readonly requested: RequestedService,
   ) {}
 
   /** The split, and how attempts at its parts ended since it was last changed; 404 `SERVICE_NOT_FOUND`. */
   @Get('services/:name/split')
-  async getSplit(@Param('name') service: string, @Res() response: unknown): Promise<SplitView> {
+  async getSplit(@Param('name') service: string, @Req() request: object, @Res() response: unknown): Promise<SplitView> {
     await this.fleet.catchUp();
-    return this.show(service, response);
+    return this.show(service, request, response);
   }
 
   /** Sets a split as another process made it, unless the split has changed since. */
@@ -54,11 +55,11 @@ export class ServiceDiscoverySplitsController {
     @Req() request: object,
     @Res() response: unknown,
   ): Promise<SplitView> {
-    await this.follow(service);
+    await this.follow(service, request);
     await this.registry.setShare(service, share);
     const what = { service, action: 'set_share', to: `${share} %` } as const;
     this.events.emit('operator.acted', { ...what, by: accessOf(request).actor(by), reason });
-    return this.show(service, response);
+    return this.show(service, request, response);
   }
 
   /** Begins to move the calls to a new version: 200; 400 while another rollout is running; 404 `SERVICE_NOT_FOUND`. */
@@ -69,7 +70,7 @@ export class ServiceDiscoverySplitsController {
     @Req() request: object,
     @Res() response: unknown,
   ): Promise<SplitView> {
-    await this.follow(service);
+    await this.follow(service, request);
     const { version, steps, step_duration, max_error_rate, max_p99, min_attempts } = body;
     const rollout = await this.registry.startRollout(service, {
       version,
@@ -85,7 +86,7 @@ export class ServiceDiscoverySplitsController {
       to: `${version} in steps of ${rollout.steps.join(', ')} %`,
     } as const;
     this.events.emit('operator.acted', { ...what, by: accessOf(request).actor(by), reason });
-    return this.show(service, response);
+    return this.show(service, request, response);
   }
 
   /** Sends all calls back to the other versions, and forgets a rollout that is over: 200; 400 without one. */
@@ -96,27 +97,26 @@ export class ServiceDiscoverySplitsController {
     @Req() request: object,
     @Res() response: unknown,
   ): Promise<SplitView> {
-    await this.follow(service);
+    await this.follow(service, request);
     await this.registry.endRollout(service, reason);
     const to = this.registry.splitOf(service)?.rollout?.state ?? 'none';
     const what = { service, action: 'set_rollout', to } as const;
     this.events.emit('operator.acted', { ...what, by: accessOf(request).actor(by), reason });
-    return this.show(service, response);
+    return this.show(service, request, response);
   }
 
-  private async follow(service: string): Promise<void> {
+  private async follow(service: string, request: object): Promise<void> {
     await this.registry.follow(service);
-    this.mustExist(service);
+    this.mustExist(service, request);
   }
 
-  private show(service: string, response: unknown): SplitView {
-    this.mustExist(service);
+  private show(service: string, request: object, response: unknown): SplitView {
+    this.mustExist(service, request);
     const view = toSplitView(service, this.registry.splitOf(service), this.figures.of(service));
     return this.reply.json(response, 200, view, ageHeader(this.registry));
   }
 
-  private mustExist(service: string): void {
-    if (this.registry.splitOf(service)) return;
-    if (this.registry.servedInstances(service).length === 0) throw new ServiceNotFoundError(service);
+  private mustExist(service: string, request: object): void {
+    if (!this.registry.splitOf(service)) this.requested.mustExist(service, request);
   }
 }
