@@ -1,9 +1,11 @@
 """A service in Python: registers itself, answers calls and health checks, and leaves when it is stopped."""
 
+import http.client
 import json
 import os
 import signal
 import threading
+import time
 import urllib.error
 import urllib.request
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,12 +14,20 @@ REGISTRY = os.environ.get("SERVICE_DISCOVERY_REGISTRY_URL", "http://127.0.0.1:30
 TOKEN = os.environ.get("SERVICE_DISCOVERY_TOKEN")
 HOST = os.environ.get("HOST", "127.0.0.1")  # on several machines: the address at which others reach this one
 TTL = 30  # seconds until the registration ends without a heartbeat
+in_flight = set()  # the threads that answer a call
 
 
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"  # keeps connections open
 
     def do_GET(self):
+        in_flight.add(threading.get_ident())
+        try:
+            self.answer()
+        finally:
+            in_flight.discard(threading.get_ident())
+
+    def answer(self):
         answer = {"status": "ok"} if self.path == "/health" else {"hello": self.path[1:], "servedBy": os.getpid()}
         body = json.dumps(answer).encode()
         self.send_response(200)
@@ -62,10 +72,11 @@ def stay_registered(port, stopping):
             if not is_registered:
                 print(f"greeter is registered at http://{HOST}:{port}", flush=True)
             is_registered = True
-        except OSError as error:  # the registry is away, or refuses: try again
+        except (OSError, http.client.HTTPException) as error:  # the registry is away, or refuses: try again
             is_registered = False
-            print(f"not registered: {error}", flush=True)
-        if stopping.wait(TTL / 6):
+            reason = error.read().decode() if isinstance(error, urllib.error.HTTPError) else ""
+            print(f"not registered: {error} {reason}", flush=True)
+        if stopping.wait(TTL / 6 if is_registered else 1):
             break
     try:
         send("DELETE", instance)
@@ -79,4 +90,7 @@ for name in (signal.SIGTERM, signal.SIGINT):
     signal.signal(name, lambda *_: stopping.set())
 threading.Thread(target=server.serve_forever, daemon=True).start()
 stay_registered(server.server_port, stopping)
+time.sleep(1)  # until callers know
+while in_flight:
+    time.sleep(0.1)
 server.shutdown()
