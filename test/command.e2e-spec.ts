@@ -224,7 +224,7 @@ describe('nest-service-discovery', () => {
     const status = await run(['rollout', 'status', 'fresh']);
     expect(status).toMatchObject({
       code: 1,
-      out: expect.stringMatching(/was rolled back: 0 % .*1 of 1 attempts failed, more than 1 %/) as unknown,
+      out: expect.stringMatching(/was rolled back: 0 % .*1 of 1 attempt failed, more than 1 %/) as unknown,
     });
     expect((await run(['rollout', 'abort', 'fresh'])).out).toBe(
       'The rollout of fresh is forgotten: all of its versions take calls alike\n',
