@@ -16,8 +16,8 @@ export interface HotPathRun {
   readonly counts: HotPathCounts;
   /** How many connections its servers took. */
   readonly connections: number;
-  /** Of each call after a burst at the start, in a process of its own. */
-  readonly oldBytesPerCall: number;
+  /** Of each call after a burst at the start, in a process of its own: of the library, and with undici. */
+  readonly oldBytesPerCall: { readonly own: number; readonly overUndici: number };
 }
 
 /** @param many how many calls are made to see what they leave behind */
@@ -36,8 +36,13 @@ export async function runHotPath(many: number): Promise<HotPathRun> {
     const { stdout } = await exec(process.execPath, args);
     // V8 allocates in the old generation what it saw survive, but decides so only once the young one has its full size.
     const fullSize = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
-    const burst = await exec(process.execPath, ['--expose-gc', ...fullSize, join(built.consumer, 'burst.js')]);
-    return { counts: JSON.parse(stdout) as HotPathCounts, connections, oldBytesPerCall: Number(burst.stdout) };
+    const burst = async (...over: string[]): Promise<number> => {
+      const script = join(built.consumer, 'burst.js');
+      return Number((await exec(process.execPath, ['--expose-gc', ...fullSize, script, ...over])).stdout);
+    };
+    const counted = connections;
+    const oldBytesPerCall = { own: await burst(), overUndici: await burst(ports) };
+    return { counts: JSON.parse(stdout) as HotPathCounts, connections: counted, oldBytesPerCall };
   } finally {
     for (const server of servers) server.close();
     await built.remove();

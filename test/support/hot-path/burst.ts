@@ -1,14 +1,16 @@
 /**
  * A client process that begins with bursts of calls, as after a deployment, and prints how many bytes of each later call
- * end up in the old generation. Its transport makes no objects of literals, so that only those of the library count.
+ * end up in the old generation. With ports as its argument it calls servers there through undici, else a transport that
+ * makes no objects of literals, so that only those of the library count.
  */
-import { getHeapSpaceStatistics } from 'node:v8';
+import { GCProfiler, getHeapSpaceStatistics } from 'node:v8';
 import {
   MemoryRegistryStore,
   ServiceCommunicator,
   ServiceRegistry,
   type ServiceResponse,
   type Transport,
+  UndiciTransport,
 } from 'nest-service-discovery/core';
 
 const AT_ONCE = 300;
@@ -16,9 +18,16 @@ const CALLS = 10_000;
 const FEW = 10;
 
 const USER = { name: 'Ann' };
-const BODY = { json: () => Promise.resolve(USER) } as unknown as ServiceResponse['body'];
 const HEADERS = { 'content-type': 'application/json' };
-const REQUEST = { path: '/users/1' };
+const REQUEST = { path: '/200/users/1' };
+
+const collect = (): void => gc!({ type: 'minor' });
+const heads: (() => void)[] = [];
+const bodies: (() => void)[] = [];
+
+const BODY = {
+  json: () => new Promise((resolve) => bodies.push(() => resolve(USER))),
+} as unknown as ServiceResponse['body'];
 
 class Answer implements ServiceResponse {
   readonly status = 200;
@@ -26,40 +35,66 @@ class Answer implements ServiceResponse {
   readonly body = BODY;
 }
 
-const waiting: ((answer: ServiceResponse) => void)[] = [];
-const send = (): Promise<ServiceResponse> => new Promise((resolve) => waiting.push(resolve));
-const transport: Transport = { send, dispatch: send, close: () => Promise.resolve() };
+const send = (): Promise<ServiceResponse> => new Promise((resolve) => heads.push(() => resolve(new Answer())));
+const heldBack: Transport = { send, dispatch: send, close: () => Promise.resolve() };
 
+const ports = process.argv[2]?.split(',').map(Number);
 const store = new MemoryRegistryStore();
 const registry = new ServiceRegistry(store);
 await registry.start();
-for (const port of [1, 2, 3]) {
+for (const port of ports ?? [1, 2, 3]) {
   await registry.register({ serviceName: 'users', host: '127.0.0.1', port, ttl: '1d' }, { heartbeat: 'manual' });
 }
+const transport = ports ? new UndiciTransport({ keepAliveTimeout: 3_600_000 }) : heldBack;
 const communicator = new ServiceCommunicator({ registry, transport });
 
-async function burst(calls: number, whileWaiting?: () => void): Promise<void> {
-  const all = Promise.all(Array.from({ length: calls }, () => communicator.callServiceJson('users', REQUEST)));
+async function deliver(all: (() => void)[], whileWaiting?: () => void): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));
   whileWaiting?.();
-  for (const answer of waiting.splice(0)) answer(new Answer());
+  for (const one of all.splice(0)) one();
+}
+
+/** @param whileWaiting called while all wait for their heads, and while all wait for their bodies */
+async function burst(calls: number, whileWaiting?: () => void): Promise<void> {
+  const all = Promise.all(Array.from({ length: calls }, () => communicator.callServiceJson('users', REQUEST)));
+  await deliver(heads, whileWaiting);
+  await deliver(bodies, whileWaiting);
   await all;
 }
 
-async function make(calls: number): Promise<void> {
-  for (let made = 0; made < calls; made += FEW) await burst(FEW);
+/** The same over sockets, where a response is kept until its body is read. */
+async function burstOfResponses(calls: number, whileWaiting?: () => void): Promise<void> {
+  const all = await Promise.all(Array.from({ length: calls }, () => communicator.callService('users', REQUEST)));
+  whileWaiting?.();
+  for (const { body } of all) await body.json();
 }
 
-function oldBytes(): number {
-  return getHeapSpaceStatistics().find(({ space_name: name }) => name === 'old_space')!.space_used_size;
+async function make(calls: number): Promise<void> {
+  for (let made = 0; made < calls; made += FEW) await (ports ? burstOfResponses : burst)(FEW);
+}
+
+/** How many bytes `work` puts into the old generation: its growth, and what major collections free of it. */
+async function oldBytesOf(work: () => Promise<void>): Promise<number> {
+  const used = (): number =>
+    getHeapSpaceStatistics().find(({ space_name: name }) => name === 'old_space')!.space_used_size;
+  const profiler = new GCProfiler();
+  profiler.start();
+  const before = used();
+  await work();
+  const grown = used() - before;
+  const freed = profiler.stop().statistics.map(({ beforeGC, afterGC }) => {
+    const [was = 0, is = 0] = [beforeGC, afterGC].map(
+      ({ heapSpaceStatistics: spaces }) => spaces.find(({ spaceName }) => spaceName === 'old_space')?.spaceUsedSize,
+    );
+    return Math.max(0, was - is);
+  });
+  return freed.reduce((sum, bytes) => sum + bytes, grown);
 }
 
 // V8 decides about a literal once it has seen a hundred of its objects.
-for (let times = 0; times < 5; times++) await burst(AT_ONCE, () => gc!({ type: 'minor' }));
+for (let times = 0; times < 5; times++) await (ports ? burstOfResponses : burst)(AT_ONCE, collect);
 await make(3 * CALLS);
-const before = oldBytes();
-await make(CALLS);
-const oldBytesPerCall = (oldBytes() - before) / CALLS;
+const oldBytesPerCall = (await oldBytesOf(() => make(CALLS))) / CALLS;
 await communicator.close();
 await registry.close();
 await store.close();

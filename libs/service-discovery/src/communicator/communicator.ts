@@ -23,7 +23,6 @@ import {
 } from './patterns.js';
 import { readJson } from './read-json.js';
 import {
-  asPlainObject,
   kindOf,
   type ServiceCallRequest,
   type ServiceCallResponse,
@@ -56,7 +55,7 @@ export interface CommunicatorDefaults extends CommunicatorOptions {
   patterns?: PatternOverrides;
 }
 
-const AS_IT_IS: ResponseUse<ServiceCallResponse> = { consume: asPlainObject };
+const AS_IT_IS: ResponseUse<ServiceCallResponse> = { consume: (response) => response };
 const AS_JSON: ResponseUse<unknown> = { consume: readJson, accept: 'application/json' };
 
 /** What a derived communicator takes over from its parent. */

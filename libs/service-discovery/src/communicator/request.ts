@@ -80,13 +80,6 @@ export interface ServiceCallResponse extends ServiceResponse {
   readonly staleMs?: number;
 }
 
-/** The response with all fields as own properties, for code that spreads or logs it. */
-export function asPlainObject(response: ServiceCallResponse): ServiceCallResponse {
-  const { status, headers, body, instance, attempts, staleMs } = response;
-  const plain = { status, headers, body, instance, attempts };
-  return staleMs === undefined ? plain : { ...plain, staleMs };
-}
-
 /**
  * A validated `ServiceRequest`, ready to be sent any number of times.
  *

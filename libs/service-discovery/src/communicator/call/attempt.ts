@@ -58,7 +58,11 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
   private arrivedAt = 0;
   private readonly scope: CancelScope;
   private outcome: Outcome | undefined = undefined;
-  private answer: { readonly value: T } | { readonly error: unknown } | undefined = undefined;
+  /** How it ends for the caller; undefined: with `error`. */
+  private answer: 'value' | 'thrown' | undefined = undefined;
+  private value: T | undefined = undefined;
+  /** What reading the response threw. */
+  private thrown: unknown = undefined;
   private isOver = false;
 
   constructor(
@@ -153,9 +157,8 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
 
   /** @throws the error that it ended with */
   result(): T {
-    if (!this.answer) throw this.error;
-    if ('error' in this.answer) throw this.answer.error;
-    return this.answer.value;
+    if (this.answer === 'value') return this.value as T;
+    throw this.answer === 'thrown' ? this.thrown : this.error;
   }
 
   /** Releases its resources when its result is not needed. */
@@ -178,7 +181,7 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     this.response = response;
     this.status = status;
     this.call.view.channel.reached(this.instance.instanceId, this.arrivedAt);
-    this.outcome = { kind: 'response', status, latencyMs: this.arrivedAt - this.began };
+    this.outcome = new ResponseOutcome(status, this.arrivedAt - this.began);
     this.verdict = classifyOutcome(this.outcome, this.call.view.settings.retry);
     this.failed = this.verdict === 'retryable';
     if (this.verdict === 'success') return;
@@ -204,14 +207,16 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
 
   /** @param now `Clock.now()` @default read from the clock */
   private answered(response: ServiceResponse, value: T, now = this.call.deps.clock.now()): void {
-    this.answer = { value };
+    this.answer = 'value';
+    this.value = value;
     this.end(followCaller(response, this.call.caller, this.scope), now);
   }
 
   private threw(error: unknown): void {
     // A good head with a body that broke off or never ended is a failed attempt.
     if (!this.response || error instanceof TransportError || this.scope.aborted) return this.fail(error);
-    this.answer = { error: this.explained(error) };
+    this.answer = 'thrown';
+    this.thrown = this.explained(error);
     this.end(false);
   }
 
@@ -259,6 +264,16 @@ export class Attempt<T> implements EndedAttempt, TimeLimit {
     // Last, since a user's strategy may throw, and the place must be freed in any case.
     if (this.outcome) picked.done(this.outcome, now);
   }
+}
+
+/** A class, for the reason given at `PreparedRequest`. */
+class ResponseOutcome {
+  readonly kind = 'response';
+
+  constructor(
+    readonly status: number,
+    readonly latencyMs: number,
+  ) {}
 }
 
 /** Lets callers skip an `await`, and with it a microtask, for plain values. */

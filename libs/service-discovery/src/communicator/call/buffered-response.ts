@@ -1,5 +1,5 @@
 import { ReadBody, ReadContent, withQuery } from '../../transport/index.js';
-import { asPlainObject, type ServiceCallRequest, type PreparedRequest, type ServiceCallResponse } from '../request.js';
+import { type ServiceCallRequest, type PreparedRequest, type ServiceCallResponse } from '../request.js';
 
 /** A response with its body read, so that several callers, or later ones, can receive it. */
 export interface BufferedResponse extends Omit<ServiceCallResponse, 'body'> {
@@ -11,7 +11,7 @@ export async function buffer(
   response: ServiceCallResponse,
   { method, path }: PreparedRequest,
 ): Promise<BufferedResponse> {
-  const { body, ...rest } = asPlainObject(response);
+  const { body, ...rest } = response;
   const { instance, status } = rest;
   const source = { service: instance.serviceName, instanceId: instance.instanceId, method, path, status };
   return { ...rest, content: new ReadContent(await body.bytes(), source) };

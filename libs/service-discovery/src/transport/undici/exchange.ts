@@ -1,3 +1,4 @@
+import diagnosticsChannel from 'node:diagnostics_channel';
 import { type IncomingHttpHeaders } from 'node:http';
 import { Readable } from 'node:stream';
 import { type Dispatcher } from 'undici';
@@ -12,6 +13,7 @@ import {
   type WheelTimer,
 } from '../../common/index.js';
 import { HostNotAllowedError, type ServiceInstance } from '../../model/index.js';
+import { type BodySource } from '../body-source.js';
 import { sendFailure, targetDetails, targetText } from '../send-failure.js';
 import { type OutgoingBody, release, type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { type Connection, type ConnectionPool, type PooledRequest } from './connection-pool.js';
@@ -115,15 +117,13 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     this.controller = controller;
   }
 
-  onResponseStart(_controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
+  onResponseStart(controller: Dispatcher.DispatchController, status: number, headers: IncomingHttpHeaders): void {
     // An informational response, such as 103 Early Hints.
     if (status < 200) return;
-    const { method, path } = this;
-    const { serviceName: service, instanceId } = this.to;
-    const { maxBytes } = this.limits;
-    const source = { service, instanceId, method, path, status, maxBytes };
+    emptyRawHeaders(controller);
+    const source = new ResponseSource(this.to, this.method, this.path, status, this.limits.maxBytes);
     this.incoming = new IncomingBody(this, source, this.cancellation);
-    this.resolve({ status, headers, body: this.incoming });
+    this.resolve(new ResponseHead(status, headers, this.incoming));
     this.limitStalls();
   }
 
@@ -204,6 +204,44 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
     if (this.incoming) this.incoming.fail(cause);
     else this.reject(rejection);
   }
+}
+
+/** A class, as is `ResponseSource`, for the reason given at `PreparedRequest`. */
+class ResponseHead implements ServiceResponse {
+  constructor(
+    readonly status: number,
+    readonly headers: ServiceResponse['headers'],
+    readonly body: IncomingBody,
+  ) {}
+}
+
+class ResponseSource implements BodySource {
+  readonly service: string;
+  readonly instanceId: string;
+
+  constructor(
+    to: ServiceInstance,
+    readonly method: string,
+    readonly path: string,
+    readonly status: number,
+    readonly maxBytes: number,
+  ) {
+    this.service = to.serviceName;
+    this.instanceId = to.instanceId;
+  }
+}
+
+const headersChannel = diagnosticsChannel.channel('undici:request:headers');
+
+/**
+ * Empties undici's array of the unparsed headers, which has no use once they are parsed.
+ *
+ * V8 may have come to allocate these arrays in the old generation, see `PreparedRequest`. Until the next major
+ * collection, each would keep its buffers, and with them what the socket read. Subscribers of undici's diagnostics
+ * channel may have kept the array.
+ */
+function emptyRawHeaders({ rawHeaders }: Dispatcher.DispatchController): void {
+  if (Array.isArray(rawHeaders) && !headersChannel.hasSubscribers) (rawHeaders as unknown[]).fill(undefined);
 }
 
 /** Errors of requests that undici rejects before sending anything: an invalid header, a wrong content length. */

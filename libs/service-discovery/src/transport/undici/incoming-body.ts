@@ -26,7 +26,9 @@ type Use = 'undecided' | 'collected' | 'streamed' | 'dumped';
 export class IncomingBody implements ResponseBody {
   arrived: ReadContent | undefined = undefined;
   private use: Use = 'undecided';
-  private chunks: Buffer[] = [];
+  /** What has arrived and is not streamed: mostly one chunk. */
+  private first: Buffer | undefined = undefined;
+  private others: Buffer[] | undefined = undefined;
   private size = 0;
   private hasEnded = false;
   /** The error that interrupted it. */
@@ -65,7 +67,7 @@ export class IncomingBody implements ResponseBody {
     if (this.streamed) return this.streamed.dump();
     if (this.use === 'undecided') {
       this.use = 'dumped';
-      this.chunks = [];
+      this.forget();
       this.flow?.resume();
     }
     await this.untilEnd();
@@ -85,7 +87,8 @@ export class IncomingBody implements ResponseBody {
     } else if (this.use === 'dumped') {
       if (this.size > DUMP_LIMIT_BYTES) this.flow?.abort(new Error('The rest of the body is not worth reading'));
     } else {
-      this.chunks.push(chunk);
+      if (this.first) (this.others ??= []).push(chunk);
+      else this.first = chunk;
       if (this.use === 'undecided' && this.size >= HOLD_LIMIT_BYTES) this.flow?.pause();
       else if (this.use === 'collected') this.refuseExcess();
     }
@@ -115,7 +118,7 @@ export class IncomingBody implements ResponseBody {
     const { listeners } = this;
     this.hasEnded = true;
     this.flow = undefined;
-    this.chunks = [];
+    this.forget();
     this.listeners = undefined;
     if (listeners) for (const listener of listeners) listener();
   }
@@ -150,8 +153,8 @@ export class IncomingBody implements ResponseBody {
     if (this.use !== 'undecided' || !this.flow) return Readable.from(this.content());
     this.use = 'streamed';
     this.incoming = new IncomingStream(this.flow);
-    for (const chunk of this.chunks) this.incoming.push(chunk);
-    this.chunks = [];
+    for (const chunk of this.chunks()) this.incoming.push(chunk);
+    this.forget();
     return this.incoming;
   }
 
@@ -161,9 +164,17 @@ export class IncomingBody implements ResponseBody {
     if (bytes.length > 0) yield bytes;
   }
 
+  private chunks(): Buffer[] {
+    return this.first ? [this.first, ...(this.others ?? [])] : [];
+  }
+
+  private forget(): void {
+    this.first = undefined;
+    this.others = undefined;
+  }
+
   private joined(): Buffer {
-    const [first] = this.chunks;
-    return first && this.chunks.length === 1 ? first : Buffer.concat(this.chunks, this.size);
+    return this.first && !this.others ? this.first : Buffer.concat(this.chunks(), this.size);
   }
 }
 

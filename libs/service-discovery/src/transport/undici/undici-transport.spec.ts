@@ -1,4 +1,5 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { createServer, type ServerResponse } from 'node:http';
 import { type AddressInfo } from 'node:net';
@@ -68,6 +69,17 @@ describe('UndiciTransport', () => {
         'fine',
       ]);
     }
+  });
+
+  it("leaves the raw headers to subscribers of undici's diagnostics channel, who may read them later", async () => {
+    const server = await serve((_request, response) => response.setHeader('x-kept', 'yes').end('fine'));
+    const kept: Buffer[][] = [];
+    const keep = (message: unknown): void =>
+      void kept.push((message as { response: { headers: Buffer[] } }).response.headers);
+    subscribe('undici:request:headers', keep);
+    closers.push(() => Promise.resolve(unsubscribe('undici:request:headers', keep)));
+    await textOf(transportWith(), server.instance());
+    expect(kept.map((headers) => headers.map(String))).toEqual([expect.arrayContaining(['x-kept', 'yes'])]);
   });
 
   it('rejects invalid options in the constructor', () => {
