@@ -125,7 +125,7 @@ it('the mode remote without a URL does not fall back to memory without saying so
 
 describe('an empty URL variable', () => {
   it.each([
-    ['REGISTRY_URL', 'the URL of a registry'],
+    ['REGISTRY_URL', 'the URL of a registry, such as "http://registry:3000"'],
     ['REDIS_URL', 'the URL of a Redis, or a client'],
   ])('stops the start unless something else locates the registry (%s)', async (name, expected) => {
     setEnvironment({ [name]: ' ' });
@@ -709,8 +709,17 @@ describe('wrong options', () => {
     },
   );
 
-  it('include the mode remote without a registry', async () => {
-    await expect(problemsOf({ mode: 'remote' })).resolves.toHaveProperty('registryUrl');
+  it.each<ServiceDiscoveryOptions>([
+    { registryUrl: undefined },
+    { registryUrl: '' },
+    { mode: 'remote' },
+    { mode: 'remote', registryUrl: undefined },
+    { mode: 'remote', registryUrl: '' },
+  ])('say of a registry that has no URL, %j, how to give one and how to do without', async (options) => {
+    const expected =
+      'the URL of a registry, such as "http://registry:3000", or ' +
+      "mode: 'memory_only' (SERVICE_DISCOVERY_MODE=memory_only) to do without";
+    await expect(problemsOf(options)).resolves.toEqual({ registryUrl: { value: options.registryUrl, expected } });
   });
 
   it.each(['registry:3000', 'ftp://registry', 'http://user:secret@registry:3000', 'http://registry?x=1'])(

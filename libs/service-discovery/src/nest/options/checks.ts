@@ -45,6 +45,7 @@ import {
 import { lacksValue } from './layers.js';
 
 const TO_DO_WITHOUT = "mode: 'memory_only' (SERVICE_DISCOVERY_MODE=memory_only) to do without";
+const REGISTRY_URL = `the URL of a registry, such as "http://registry:3000", or ${TO_DO_WITHOUT}`;
 const BESIDE_MEMORY =
   'nothing beside the mode memory_only, which keeps the registry in this process: leave one of the two out';
 
@@ -89,7 +90,7 @@ export function checkMode(
       check.problem('redis.url', undefined, `the URL of a Redis, or a client, or ${TO_DO_WITHOUT}`);
     }
     if (lacksValue(given, 'registryUrl') || empty.includes('registryUrl')) {
-      check.problem('registryUrl', undefined, `the URL of a registry, or ${TO_DO_WITHOUT}`);
+      check.problem('registryUrl', undefined, REGISTRY_URL);
     }
     return 'memory_only';
   }
@@ -143,8 +144,9 @@ export function checkRemote(
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;
     for (const { path, value, expected } of error.problems) {
-      if (path === 'remote.url') check.problem('registryUrl', registryUrl === undefined ? undefined : value, expected);
-      else check.problem(path, value, expected);
+      if (path !== 'remote.url') check.problem(path, value, expected);
+      else if (options.url === '') check.problem('registryUrl', registryUrl, REGISTRY_URL);
+      else check.problem('registryUrl', value, expected);
     }
     return undefined;
   }
