@@ -84,6 +84,31 @@ describe('an option under a foreign name', () => {
     ]);
   });
 
+  it.each([
+    [{ mode: 'memory', registryUrl: 'http://registry:3000' }, '(did you mean "remote", which registryUrl belongs to?)'],
+    [{ mode: 'memory', redis: { url: 'redis://redis' } }, '(did you mean "redis_backed", which redis belongs to?)'],
+    [{ mode: 'hybird', redis: { url: 'redis://redis' } }, '(did you mean "hybrid"?)'],
+  ])('%j is told the mode that its options belong to', (options, expected) => {
+    const lines = linesOf(() => resolveServiceDiscoveryOptions(options as unknown as ServiceDiscoveryOptions));
+    expect(lines).toEqual([expect.stringContaining(`hybrid, or remote ${expected}`)]);
+  });
+
+  it('a mode in code is not told the mode of a URL in the environment, which it may be there to replace', () => {
+    const options = { mode: 'memory' } as unknown as ServiceDiscoveryOptions;
+    const environment = { SERVICE_DISCOVERY_REGISTRY_URL: 'http://registry:3000' };
+    const lines = linesOf(() => resolveServiceDiscoveryOptions(options, environment));
+    expect(lines).toEqual([expect.stringContaining('(did you mean "memory_only"?)')]);
+  });
+
+  it('a mode in the environment is told the mode of a URL there', () => {
+    const environment = {
+      SERVICE_DISCOVERY_MODE: 'memory',
+      SERVICE_DISCOVERY_REGISTRY_URL: 'http://registry:3000',
+    };
+    const lines = linesOf(() => resolveServiceDiscoveryOptions({}, environment));
+    expect(lines).toEqual([expect.stringMatching(/SERVICE_DISCOVERY_MODE: .*\(did you mean "remote"/)]);
+  });
+
   it('a bare number is recognized as seconds if it is too small in milliseconds', () => {
     const hint = expect.stringContaining("(300 is 300 ms: did you mean '300s'?)");
     expect(linesOf(() => resolveServiceDiscoveryOptions({ serviceTtl: 300 }))).toEqual([hint]);

@@ -107,7 +107,8 @@ export function checkMode(
   }
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
   const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(SERVICE_DISCOVERY_MODES);
-  check.problem('mode', mode, names + modeMeant(mode));
+  // What a weaker layer says may be what the mode is to replace.
+  check.problem('mode', mode, names + modeMeant(mode, given.mode === undefined ? { registryUrl, redis } : given));
   return 'memory_only';
 }
 
@@ -115,8 +116,15 @@ function namesRedis(redis: ServiceDiscoveryOptions['redis']): boolean {
   return redis?.url !== undefined || redis?.client !== undefined;
 }
 
-/** What may be meant by something that is no mode. */
-function modeMeant(mode: unknown): string {
+/** What may be meant by something that is no mode: one that the options beside it belong to, if there are any. */
+function modeMeant(
+  mode: unknown,
+  { registryUrl, redis }: Pick<ServiceDiscoveryOptions, 'registryUrl' | 'redis'>,
+): string {
+  if (registryUrl !== undefined) return ' (did you mean "remote", which registryUrl belongs to?)';
+  if (namesRedis(redis)) {
+    return suggestNear(mode, ['hybrid']) || ' (did you mean "redis_backed", which redis belongs to?)';
+  }
   const near = suggestNear(mode, SERVICE_DISCOVERY_MODES);
   if (near !== '' || typeof mode !== 'string') return near;
   const meant = MODES_BY_PART.find(([part]) => part.test(mode))?.[1];
