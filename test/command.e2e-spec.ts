@@ -156,7 +156,7 @@ describe('nest-service-discovery', () => {
   it('takes an instance out of traffic and back, with a reason', async () => {
     await register('users', 'users-1');
     const { out } = await run(['maintenance', 'users', 'users-1', '--reason', 'new disk']);
-    expect(out).toContain('users/users-1 is maintenance\nUndo: npx nest-service-discovery up users users-1');
+    expect(out).toContain('users/users-1 is in maintenance\nUndo: npx nest-service-discovery up users users-1');
     expect((await run(['instances'])).out).toContain('new disk');
     await run(['up', 'users', 'users-1']);
     expect(registry.getInstance({ serviceName: 'users', instanceId: 'users-1' })?.operatorStatus).toBe('up');

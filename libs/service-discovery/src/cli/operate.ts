@@ -1,6 +1,6 @@
 import { type RegistryClient } from '../client/index.js';
 import { type CircuitCommand } from '../communicator/index.js';
-import { type OperatorStatus } from '../model/index.js';
+import { type OperatorStatus, statusInWords } from '../model/index.js';
 import { COMMAND, type Output } from './output.js';
 
 /** Takes an instance out of traffic, or back into it. */
@@ -13,7 +13,7 @@ export async function setStatus(
 ): Promise<void> {
   const answer = await registry.setStatus({ serviceName, instanceId }, status, { reason });
   out.show(answer, () => {
-    out.line(`${serviceName}/${instanceId} is ${out.status(answer.status)}`);
+    out.line(`${serviceName}/${instanceId} is ${out.status(answer.status, statusInWords(answer.status))}`);
     if (status !== 'up') out.line(`Undo: ${COMMAND} up ${serviceName} ${instanceId}`);
   });
 }

@@ -205,3 +205,8 @@ export interface Lease extends InstanceKey {
   readonly generation: number;
   readonly ttlMs: number;
 }
+
+/** A status as it follows "is". */
+export function statusInWords(status: InstanceStatus): string {
+  return status === 'maintenance' ? 'in maintenance' : status;
+}

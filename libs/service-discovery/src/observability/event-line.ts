@@ -6,6 +6,7 @@ import {
   type EventName,
   type InstanceKey,
   type ServiceDiscoveryEvent,
+  statusInWords,
 } from '../model/index.js';
 import { type EventOf } from './event-bus.js';
 import { causeOf, placeOf, subjectOf } from './event-subject.js';
@@ -74,7 +75,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
       const { key, from, to, reason } = event;
       return {
         level: to === 'unhealthy' ? 'warn' : 'log',
-        message: `${keyOf(key)} is ${to}, was ${from}${because(reason)}`,
+        message: `${keyOf(key)} is ${statusInWords(to)}, was ${statusInWords(from)}${because(reason)}`,
         fields: { ...labels(key), from, to, reason },
       };
     }
@@ -87,7 +88,7 @@ function draftOf(event: ServiceDiscoveryEvent): Draft {
     case 'instance.settled':
       return {
         level: 'log',
-        message: `${keyOf(event.key)} stopped flapping and is ${event.status}`,
+        message: `${keyOf(event.key)} stopped flapping and is ${statusInWords(event.status)}`,
         fields: { ...labels(event.key), status: event.status },
       };
     case 'instance.ejected': {

@@ -318,8 +318,8 @@ describe('EventLogger', () => {
     bus.emit('instance.deregistered', { key });
     eventLogger.close();
     expect(messages().slice(1)).toEqual([
-      'users/a is healthy, was maintenance',
-      'users/a is healthy, was maintenance (1 like this in the last 60 s)',
+      'users/a is healthy, was in maintenance',
+      'users/a is healthy, was in maintenance (1 like this in the last 60 s)',
       'users/a deregistered',
     ]);
     new EventLogger(bus, logger, {}, { clock });

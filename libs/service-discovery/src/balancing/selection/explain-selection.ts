@@ -1,5 +1,5 @@
 import { counted } from '../../common/index.js';
-import { type ServiceInstance } from '../../model/index.js';
+import { type ServiceInstance, statusInWords } from '../../model/index.js';
 import { type PickContext, type SelectionCriteria } from '../load-balancer.js';
 import { tagsOf } from './criteria.js';
 import { select, selectMatching } from './eligibility.js';
@@ -91,8 +91,7 @@ const UNHEALTHY = 'unhealthy';
 
 function stateOf({ status, weight }: ServiceInstance): string {
   if (weight === 0) return 'of weight 0';
-  if (status === 'maintenance') return 'in maintenance';
-  return status === 'unknown' ? 'not checked yet' : status;
+  return status === 'unknown' ? 'not checked yet' : statusInWords(status);
 }
 
 /** What the latest check of an unhealthy instance found; undefined where none said. */

@@ -127,16 +127,17 @@ describe('waiting for a service', () => {
     expect(await idsOf(waiting)).toEqual(['a']);
   });
 
-  it.each(['unhealthy', 'draining', 'maintenance'] as const)(
-    'for one that is discoverable takes none that is %s',
-    async (status) => {
-      await register('a');
-      await say('a', status);
-      expect((await failure('users', { status: 'discoverable' })).missing[0]?.reason).toBe(
-        `1 instance, none discoverable (a is ${status})`,
-      );
-    },
-  );
+  it.each([
+    ['unhealthy', 'unhealthy'],
+    ['draining', 'draining'],
+    ['maintenance', 'in maintenance'],
+  ] as const)('for one that is discoverable takes none that is %s', async (status, inWords) => {
+    await register('a');
+    await say('a', status);
+    expect((await failure('users', { status: 'discoverable' })).missing[0]?.reason).toBe(
+      `1 instance, none discoverable (a is ${inWords})`,
+    );
+  });
 
   it('goes on until there are as many as it takes', async () => {
     const waiting = wait('users', { minInstances: 2 });

@@ -1,6 +1,6 @@
 import { counted, suggest } from '../../common/index.js';
 import { type SelectionCriteria, selectServing } from '../../balancing/index.js';
-import { mayBeCalled, type ServiceInstance } from '../../model/index.js';
+import { mayBeCalled, type ServiceInstance, statusInWords } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 
 /** How many instances an error describes. */
@@ -25,7 +25,7 @@ function stateOf({ weight, status, health }: ServiceInstance): string {
   if (weight === 0) return 'has weight 0';
   if (status === 'unknown') return 'was not checked yet';
   const reason = status === 'unhealthy' && health?.reason !== undefined ? `: ${health.reason}` : '';
-  return `is ${status}${reason}`;
+  return `is ${statusInWords(status)}${reason}`;
 }
 
 /** A service without instances. */
