@@ -120,7 +120,9 @@ export class IncomingBody implements ResponseBody {
     this.flow = undefined;
     this.forget();
     this.listeners = undefined;
-    if (listeners) for (const listener of listeners) listener();
+    if (!listeners) return;
+    for (const listener of listeners) listener();
+    listeners.length = 0;
   }
 
   /** The source for errors while the body may still be interrupted. */
@@ -168,8 +170,10 @@ export class IncomingBody implements ResponseBody {
     return this.first ? [this.first, ...(this.others ?? [])] : [];
   }
 
+  /** Lists are emptied, too: V8 may have come to allocate them in the old generation, see `PreparedRequest`. */
   private forget(): void {
     this.first = undefined;
+    if (this.others) this.others.length = 0;
     this.others = undefined;
   }
 
