@@ -310,6 +310,21 @@ describe('the environment', () => {
     });
   });
 
+  it('refuses thousands of seconds without a unit, which were probably meant in milliseconds', async () => {
+    setEnvironment({ HEALTH_CHECK_INTERVAL: '30000', RETRY_BASE_DELAY: '+1000', SERVICE_TTL: '3600' });
+    const rule = 'a unit, since a number is in seconds here: write';
+    await expect(problemsOf()).resolves.toEqual({
+      SERVICE_DISCOVERY_HEALTH_CHECK_INTERVAL: { value: '30000', expected: `${rule} '30s' or '30000s'` },
+      SERVICE_DISCOVERY_RETRY_BASE_DELAY: { value: '+1000', expected: `${rule} '1s' or '1000s'` },
+    });
+    setEnvironment({ HEALTH_CHECK_INTERVAL: '30000s', RETRY_BASE_DELAY: '1s' });
+    await expect(optionsOf()).resolves.toMatchObject({ healthCheck: { interval: '30000s' } });
+    setEnvironment({ HEALTH_CHECK_INTERVAL: '30000' });
+    await expect(optionsOf({ healthCheck: { interval: '5s' } })).resolves.toMatchObject({
+      healthCheck: { interval: '5s' },
+    });
+  });
+
   it('accepts values with a unit', async () => {
     setEnvironment({ SERVICE_TTL: '2m' });
     await expect(optionsOf()).resolves.toMatchObject({ registry: { serviceTtl: '2m' } });

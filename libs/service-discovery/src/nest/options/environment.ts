@@ -34,6 +34,9 @@ function variablesOf(groups: Readonly<Record<string, AnyOptionGroup>>): Record<s
 const SERVICE_LINK = /^(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
 const SERVICE_LINK_PORT = /^(?:tcp|udp|sctp):\/\//;
 
+/** Whole thousands of seconds, probably meant as milliseconds. 3600, an hour, and 86400, a day, are none. */
+const MEANT_AS_MS = /^\+?[1-9]\d*000$/;
+
 /** One setting that the environment makes. */
 export interface EnvironmentSetting {
   readonly name: string;
@@ -53,6 +56,11 @@ export function variableFor(path: string): string | undefined {
 /** A problem of the option that a variable sets, as a problem of the variable. */
 export function toEnvironmentProblem(problem: Problem, { name, raw, path }: EnvironmentSetting): Problem {
   const { kind } = Object.values(VARIABLES).find(({ paths }) => paths.includes(path)) ?? {};
+  if (kind === 'duration' && MEANT_AS_MS.test(raw.trim())) {
+    const seconds = Number(raw);
+    const expected = `a unit, since a number is in seconds here: write '${seconds / 1_000}s' or '${seconds}s'`;
+    return { path: name, value: raw, expected };
+  }
   const expected =
     kind === 'duration'
       ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
@@ -100,8 +108,9 @@ function isServiceLink(rest: string, raw: string): boolean {
   return SERVICE_LINK.test(rest) || (rest === 'PORT' && SERVICE_LINK_PORT.test(raw));
 }
 
-/** What is no number stays a text, for the option's own check to refuse. */
+/** What is no number, or probably not of seconds, stays a text, for the option's own check to refuse. */
 function convert(text: string, kind: Variable['kind']): unknown {
   if (kind === undefined || kind === 'file' || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return text;
-  return kind === 'duration' ? `${Number(text)}s` : Number(text);
+  if (kind !== 'duration') return Number(text);
+  return MEANT_AS_MS.test(text) ? text : `${Number(text)}s`;
 }
