@@ -32,6 +32,17 @@ const groupsOf = (from) =>
 const inputOf = (from, entries, extension) =>
   Object.fromEntries(entries.map((entry) => [entry, join(from, `${entry}${extension}`)]));
 
+/**
+ * An import of a module of Node reads all of its exports, and some of these load what nothing here uses: the undici inside of Node,
+ * WebCrypto, the parser of arguments. Taken from the module itself, they load only what is named.
+ */
+function takeBuiltins(code) {
+  return code.replace(/^import (?:(\w+),? )?(?:\{ (.+) \} )?from ("node:.+");$/gm, (_, whole, names, module) => {
+    const targets = [whole, names && `{ ${names.replaceAll(' as ', ': ')} }`].filter(Boolean);
+    return targets.map((target) => `const ${target} = process.getBuiltinModule(${module});`).join(' ');
+  });
+}
+
 const failOnLog = (level, log) => {
   throw new Error(`bundle: ${level}: ${log.message}`);
 };
@@ -73,6 +84,7 @@ export async function bundle(from, to) {
       },
       // Lines stay what they are, and the maps are about lines.
       { name: 'ascii', renderChunk: (code) => ({ code: code.replace(/[^\0-\x7f]/g, escape), map: null }) },
+      { name: 'builtins', renderChunk: (code) => ({ code: takeBuiltins(code), map: null }) },
     ],
     external: /^[^./]/,
     // How long plugins take depends on the machine, and is no fault.

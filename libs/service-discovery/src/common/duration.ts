@@ -11,6 +11,7 @@ export type Duration = number | `${number}${DurationUnit}`;
 type DurationUnit = 'ms' | 's' | 'm' | 'h' | 'd';
 
 const UNIT_MS: Readonly<Record<DurationUnit, number>> = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const LARGEST_FIRST = Object.entries(UNIT_MS).reverse();
 
 /** Parses a duration, or says why it is invalid. */
 export function parseDuration(value: unknown): { ms: number } | { problem: string } {
@@ -42,8 +43,7 @@ export function secondsMeant(value: unknown, minMs: number, maxMs: number): stri
 
 /** Formats milliseconds in the largest unit without a fraction: `90 s`. @param space between the number and its unit */
 export function formatMs(ms: number, space = ' '): string {
-  const units = Object.entries(UNIT_MS).reverse();
-  const [unit, size] = units.find(([, size]) => ms >= size && ms % size === 0) ?? ['ms', 1];
+  const [unit, size] = LARGEST_FIRST.find(([, size]) => ms >= size && ms % size === 0) ?? ['ms', 1];
   return `${ms / size}${space}${unit}`;
 }
 

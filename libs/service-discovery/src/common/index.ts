@@ -11,7 +11,6 @@ export * from './errors.js';
 export * from './headers.js';
 export * from './known-names.js';
 export * from './listeners.js';
-export * from './node-http.js';
 export * from './option-group.js';
 export * from './outcome.js';
 export * from './random.js';

@@ -1,7 +1,7 @@
+import { STATUS_CODES } from 'node:http';
 import { type ArgumentsHost, Catch, type ExceptionFilter, Logger, Optional } from '@nestjs/common';
 import {
   type ErrorCode,
-  http,
   isRecord,
   oneLine,
   OptionValidator,
@@ -146,13 +146,13 @@ function passedOn({ status, headers, body }: ResponseStatusError): Answer {
   const kept = Object.fromEntries(names.map((name) => [name, headers[name]!]));
   // A text would be sent as HTML, whatever it was.
   const isJson = isRecord(body) || Array.isArray(body);
-  const message = typeof body === 'string' && body.trim() !== '' ? body : http.STATUS_CODES[status];
+  const message = typeof body === 'string' && body.trim() !== '' ? body : STATUS_CODES[status];
   return { status, headers: kept, body: isJson ? body : { statusCode: status, message } };
 }
 
 function ownAnswer(status: number, error: ServiceDiscoveryError): Answer {
   const headers: Record<string, string> = status === 503 ? { 'retry-after': retryAfterOf(error) } : {};
-  return { status, headers, body: { statusCode: status, message: http.STATUS_CODES[status], code: error.code } };
+  return { status, headers, body: { statusCode: status, message: STATUS_CODES[status], code: error.code } };
 }
 
 /** As the callee says it, else in whole seconds. */

@@ -1,4 +1,4 @@
-import { type ClientHttp2Session, connect, constants, type IncomingHttpHeaders } from 'node:http2';
+import { type ClientHttp2Session, type IncomingHttpHeaders } from 'node:http2';
 import { type Socket } from 'node:net';
 import { type TLSSocket } from 'node:tls';
 import { type TlsSettings } from '../../common/index.js';
@@ -66,6 +66,8 @@ export class GrpcProbe implements Probe {
       if (secure && (socket as TLSSocket).alpnProtocol !== 'h2')
         return failed('the instance does not speak HTTP/2', 'tcp');
       const opened = socket;
+      // Loaded when it is used: 9 ms and up to 5 MB of a process that checks nothing by gRPC.
+      const { connect } = await import('node:http2');
       session = connect(originOf({ protocol, host: instance.host, port }), {
         createConnection: () => opened,
         maxSessionMemory: 1,
@@ -89,8 +91,8 @@ function ask(session: ClientHttp2Session, request: Buffer, signal: AbortSignal):
     const settled = (): void => signal.removeEventListener('abort', onAbort);
     session.on('error', reject);
     const stream = session.request({
-      [constants.HTTP2_HEADER_METHOD]: 'POST',
-      [constants.HTTP2_HEADER_PATH]: '/grpc.health.v1.Health/Check',
+      ':method': 'POST',
+      ':path': '/grpc.health.v1.Health/Check',
       'content-type': 'application/grpc',
       te: 'trailers',
       'user-agent': 'nest-service-discovery-health-check',

@@ -1,6 +1,6 @@
-import { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
+import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http';
 import { type Socket } from 'node:net';
-import { counted, http, isDeeper } from '../../common/index.js';
+import { counted, isDeeper } from '../../common/index.js';
 
 /** A request of a probe. */
 interface HttpQuestion {

@@ -1,9 +1,8 @@
 import { EventEmitter } from 'node:events';
-import { type IncomingMessage, type ServerResponse } from 'node:http';
+import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import { type Http2ServerResponse, type Http2Session } from 'node:http2';
 import { Server as HttpsServer } from 'node:https';
 import { Server as NetServer } from 'node:net';
-import { http } from '../../common/index.js';
 import { DEADLINE_HEADER } from '../../communicator/index.js';
 import { type ListeningServer } from './server-address.js';
 
