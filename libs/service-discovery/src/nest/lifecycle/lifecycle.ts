@@ -1,4 +1,3 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type BeforeApplicationShutdown,
   Inject,
@@ -254,8 +253,6 @@ export class ServiceDiscoveryLifecycle
   }
 
   private async askOwnApi(server: ListeningServer, guards: readonly string[]): Promise<void> {
-    // In another turn, since the app waits for all that is done as it begins to listen.
-    await nextTurn();
     const address = localAddress(server);
     const isRefused = address !== undefined && (await this.ownApi.isRefused(address));
     if (guards.length > 0 && !this.ownApi.isClosed) this.tellStart(true, isRefused ? guards : []);
