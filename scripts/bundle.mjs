@@ -82,9 +82,15 @@ export async function bundle(from, to) {
           return { code, map: { ...JSON.parse(map), sources: [source] } };
         },
       },
-      // Lines stay what they are, and the maps are about lines.
-      { name: 'ascii', renderChunk: (code) => ({ code: code.replace(/[^\0-\x7f]/g, escape), map: null }) },
-      { name: 'builtins', renderChunk: (code) => ({ code: takeBuiltins(code), map: null }) },
+      {
+        // Changed after the last printing, which writes an escaped character out again. Lines stay what they are, and the maps are about lines.
+        name: 'loading',
+        generateBundle: (_, files) => {
+          for (const file of Object.values(files)) {
+            if (file.type === 'chunk') file.code = takeBuiltins(file.code).replace(/[^\0-\x7f]/g, escape);
+          }
+        },
+      },
     ],
     external: /^[^./]/,
     // How long plugins take depends on the machine, and is no fault.
