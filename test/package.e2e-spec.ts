@@ -339,6 +339,13 @@ describe('the built package', () => {
     },
   );
 
+  it('is ASCII, since V8 keeps and compiles other sources at two bytes a character', async () => {
+    const modules = (await packedPaths()).filter((path) => path.endsWith('.js'));
+    const sources = await Promise.all(modules.map((path) => readFile(join(built.package, path), 'latin1')));
+    expect(modules).toContain('shared/core.js');
+    expect(modules.filter((_, index) => /[^\0-\x7f]/.test(sources[index]!))).toEqual([]);
+  });
+
   it('has maps that lead to files of the sources alone', async () => {
     const maps = (await packedPaths()).filter((path) => path.endsWith('.map'));
     const sources = maps.map(async (path) => {
