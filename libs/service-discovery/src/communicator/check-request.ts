@@ -53,6 +53,7 @@ const MISPLACED: Readonly<Record<string, string>> = {
   baseURL: 'no field of this name (the name of the service stands in its place)',
 };
 
+const SERVICE_EXPECTED = "the name of a service, and the request after it, as in ('users', { path: '/' })";
 const QUERY_EXPECTED = 'an object such as { page: 2 } (Object.fromEntries makes one of URLSearchParams)';
 const HEADERS_EXPECTED = 'an object such as { "x-trace": "abc" } (Object.fromEntries makes one of Headers)';
 const CANCELLATION_EXPECTED = 'a Cancellation (an AbortSignal is given as signal)';
@@ -65,6 +66,7 @@ export const REQUEST_NAMES = new KnownNames(FIELD_NAMES, MISPLACED);
  * @throws ServiceDiscoveryError `INVALID_REQUEST` if `service` is not a service name or `request` not an object
  */
 export function checkCall(service: unknown, request: unknown): void {
+  if (typeof service === 'object' && service !== null) reject(undefined, 'service', service, SERVICE_EXPECTED);
   assertServiceName(service, 'service');
   checkRequest(service, request);
 }

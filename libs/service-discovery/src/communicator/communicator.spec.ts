@@ -216,6 +216,12 @@ describe('ServiceCommunicator', () => {
       }
     });
 
+    it('whose name is a field of the request is refused with the order of the arguments', async () => {
+      const call = { serviceName: 'users', path: '/' };
+      const error = await failure(stage.communicatorWith().callService(call as never, undefined as never));
+      expect(error.message).toContain("and the request after it, as in ('users', { path: '/' })");
+    });
+
     it('without a request is refused, also if JSON is expected', async () => {
       const error = await failure(stage.communicatorWith().callServiceJson('users', undefined as never));
       expect(error).toMatchObject({ code: 'INVALID_REQUEST', service: 'users' });
