@@ -19,6 +19,14 @@ function lineOf(options: ServiceDiscoveryOptions, app: Partial<StartedApp> = {})
   return lines[0]!;
 }
 
+function warningsOf(options: ServiceDiscoveryOptions, env: Record<string, string>): string[] {
+  const warnings: string[] = [];
+  const ignore = (): void => undefined;
+  const logger = { debug: ignore, log: ignore, warn: (line: string) => void warnings.push(line), error: ignore };
+  logStart(logger, resolveServiceDiscoveryOptions(options, env), { registers: [], prefix: '' });
+  return warnings;
+}
+
 describe('the line at the start', () => {
   it('says where the registry is, what the app registers, and who may read and write', () => {
     expect(lineOf({})).toBe(
@@ -63,6 +71,19 @@ describe('the line at the start', () => {
   ])('says who is let in (%#)', (api, access) => {
     expect(lineOf({ api })).toMatch(new RegExp(`API at /service-discovery, ${access}$`));
   });
+
+  it.each(['SERVICE_DISCOVERY_REGISTRY_URL', 'SERVICE_DISCOVERY_REDIS_URL'])(
+    'comes with a warning where the mode in the code wins over %s',
+    (variable) => {
+      const env = { [variable]: variable.includes('REDIS') ? 'redis://redis:6379' : 'http://registry:3000' };
+      expect(warningsOf({ mode: 'memory_only' }, env)).toEqual([
+        `mode: 'memory_only' in the code wins over ${variable}, so this process is a registry of its own: ` +
+          `leave mode out to use the registry of ${variable}, or unset ${variable} here`,
+      ]);
+      expect(warningsOf({}, env)).toEqual([]);
+      expect(warningsOf({ store: new MemoryRegistryStore() }, env)).toEqual([]);
+    },
+  );
 
   it('says that there is no API where it is off, or nothing listens for HTTP', () => {
     expect(lineOf({ api: false })).toMatch(/; no API$/);

@@ -5,7 +5,7 @@ import { type ResolvedServiceDiscoveryOptions } from '../options/index.js';
 
 type Options = Pick<
   ResolvedServiceDiscoveryOptions,
-  'api' | 'mode' | 'namespace' | 'redis' | 'remote' | 'services' | 'store'
+  'api' | 'mode' | 'namespace' | 'overruled' | 'redis' | 'remote' | 'services' | 'store'
 >;
 
 const IN_A_TEST = "In a test, use ServiceDiscoveryTestingModule or preset: 'testing', which do not wait";
@@ -22,7 +22,7 @@ export interface StartedApp {
 
 /**
  * One line that says which registry the app is part of, and what it adds to it. Two apps that do not see each other
- * differ in it.
+ * differ in it. A warning beside it where the environment names another registry.
  */
 export function logStart(logger: LoggerPort, options: Options, { registers, prefix, guards = [] }: StartedApp): void {
   const { mode, services } = options;
@@ -38,6 +38,13 @@ export function logStart(logger: LoggerPort, options: Options, { registers, pref
     apiOf(options.api, prefix, guards),
   ];
   logger.log(parts.filter((part) => part !== '').join('; '), { mode, registry, namespace, registers, lists });
+  for (const variable of options.overruled) {
+    logger.warn(
+      `mode: 'memory_only' in the code wins over ${variable}, so this process is a registry of its own: ` +
+        `leave mode out to use the registry of ${variable}, or unset ${variable} here`,
+      { variable },
+    );
+  }
 }
 
 /**

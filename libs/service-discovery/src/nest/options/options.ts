@@ -457,6 +457,8 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly remote: RemoteRegistryStoreOptions | undefined;
   /** Only in the modes `redis_backed` and `hybrid`. */
   readonly redis: RedisRegistryStoreOptions | undefined;
+  /** The variables that name a registry elsewhere, where the app's own `mode: 'memory_only'` wins over them. */
+  readonly overruled: readonly string[];
   readonly namespace: string;
   readonly registry: Partial<ServiceRegistryOptions>;
   /** One for each target of `services`. */

@@ -66,7 +66,11 @@ export function resolveServiceDiscoveryOptions(
   const merged = layer(base, fromPaths(inForce), own);
 
   const check = new OptionValidator();
-  const resolved = { ...resolveMerged(merged, options, empty, check), token: tokenOf(settings, check) };
+  const resolved = {
+    ...resolveMerged(merged, options, empty, check),
+    token: tokenOf(settings, check),
+    overruled: overruledBy(merged, inForce),
+  };
   const unknown = findUnknownOptions(options);
   // The check of a group finds them, too, unless it is not in use; it may know fewer names to suggest.
   const byName = (problem: Problem): Problem | undefined => unknown.find(({ path }) => path === problem.path);
@@ -83,7 +87,7 @@ function resolveMerged(
   given: ServiceDiscoveryOptions,
   empty: readonly string[],
   check: OptionValidator,
-): Omit<ResolvedServiceDiscoveryOptions, 'token'> {
+): Omit<ResolvedServiceDiscoveryOptions, 'token' | 'overruled'> {
   const own = pick(options, MODULE_OPTIONS.names);
   const { strategies, requireTls, namespace, health, report, traceContext } = MODULE_OPTIONS.read(own, check);
   const store = checkStore(given, check);
@@ -127,6 +131,12 @@ function resolveMerged(
     journal,
     report,
   };
+}
+
+/** The variables that say where a registry is, in vain. */
+function overruledBy({ mode }: ServiceDiscoveryOptions, inForce: readonly EnvironmentSetting[]): string[] {
+  if (mode !== 'memory_only') return [];
+  return inForce.filter(({ path }) => path === 'registryUrl' || path === 'redis.url').map(({ name }) => name);
 }
 
 /** The environment's token, which controllers that the app mounts itself go by. */
