@@ -126,7 +126,7 @@ it('the mode remote without a URL does not fall back to memory without saying so
 describe('an empty URL variable', () => {
   it.each([
     ['REGISTRY_URL', 'the URL of a registry, such as "http://registry:3000"'],
-    ['REDIS_URL', 'the URL of a Redis, or a client'],
+    ['REDIS_URL', 'the URL of a Redis, such as "redis://redis:6379", or a client'],
   ])('stops the start unless something else locates the registry (%s)', async (name, expected) => {
     setEnvironment({ [name]: ' ' });
     await expect(problemsOf({})).resolves.toEqual({
@@ -736,6 +736,16 @@ describe('wrong options', () => {
       "mode: 'memory_only' (SERVICE_DISCOVERY_MODE=memory_only) to do without";
     await expect(problemsOf(options)).resolves.toEqual({ registryUrl: { value: options.registryUrl, expected } });
   });
+
+  it.each<ServiceDiscoveryOptions>([{ redis: { url: '' } }, { mode: 'hybrid', redis: { url: '' } }])(
+    'say of a Redis that has no URL, %j, how to give one and how to do without',
+    async (options) => {
+      const expected =
+        'the URL of a Redis, such as "redis://redis:6379", or a client, or ' +
+        "mode: 'memory_only' (SERVICE_DISCOVERY_MODE=memory_only) to do without";
+      await expect(problemsOf(options)).resolves.toEqual({ 'redis.url': { value: '', expected } });
+    },
+  );
 
   it.each(['registry:3000', 'ftp://registry', 'http://user:secret@registry:3000', 'http://registry?x=1'])(
     'include the registry URL %s',

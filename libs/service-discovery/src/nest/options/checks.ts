@@ -46,6 +46,7 @@ import { lacksValue } from './layers.js';
 
 const TO_DO_WITHOUT = "mode: 'memory_only' (SERVICE_DISCOVERY_MODE=memory_only) to do without";
 const REGISTRY_URL = `the URL of a registry, such as "http://registry:3000", or ${TO_DO_WITHOUT}`;
+const REDIS_URL = `the URL of a Redis, such as "redis://redis:6379", or a client, or ${TO_DO_WITHOUT}`;
 const BESIDE_MEMORY =
   'nothing beside the mode memory_only, which keeps the registry in this process: leave one of the two out';
 
@@ -87,7 +88,7 @@ export function checkMode(
     if (namesRedis(redis)) return 'redis_backed';
     // Most often a variable that is not set: a process that is alone with itself would be found out late.
     if (redis !== undefined || empty.includes('redis.url')) {
-      check.problem('redis.url', undefined, `the URL of a Redis, or a client, or ${TO_DO_WITHOUT}`);
+      check.problem('redis.url', undefined, REDIS_URL);
     }
     if (lacksValue(given, 'registryUrl') || empty.includes('registryUrl')) {
       check.problem('registryUrl', undefined, REGISTRY_URL);
@@ -228,7 +229,8 @@ export function checkRedis(
     if (!(error instanceof InvalidConfigurationError)) throw error;
     for (const { path, value, expected } of error.problems) {
       // It is checked by itself.
-      if (path !== 'redis.namespace') check.problem(path, value, expected);
+      if (path === 'redis.namespace') continue;
+      check.problem(path, value, path === 'redis.url' && value === '' ? REDIS_URL : expected);
     }
     return undefined;
   }
