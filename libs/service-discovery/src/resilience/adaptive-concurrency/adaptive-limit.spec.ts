@@ -36,7 +36,7 @@ describe('AdaptiveLimit', () => {
     clock = new ManualClock();
   });
 
-  it('lets as many calls in as the limit says, and refuses the others', async () => {
+  it('admits calls up to the limit and refuses further ones', async () => {
     const limit = create();
     const permits = fill(limit);
     expect(permits).toHaveLength(4);

@@ -12,7 +12,7 @@ import { ConcurrencyEstimator } from './concurrency-estimator.js';
 export interface AdaptiveLimitDeps {
   /** @default the system's clock */
   clock?: Clock;
-  /** What is called: the `service` of the errors. @default none */
+  /** Name of the callee: `service` in errors. @default none */
   name?: string;
 }
 

@@ -48,7 +48,7 @@ export type Release = () => void;
 export interface BulkheadDeps {
   /** @default the system's clock */
   clock?: Clock;
-  /** What is protected: the `service` of the errors. @default none */
+  /** Name of the callee: `service` in errors. @default none */
   name?: string;
 }
 
@@ -57,7 +57,7 @@ export interface BulkheadSnapshot {
   /** The most calls that run at once, and that wait. */
   readonly limit: number;
   readonly maxQueue: number;
-  /** Those that run now, and that wait now. */
+  /** The calls that run now, and that wait now. */
   readonly active: number;
   readonly queued: number;
 }

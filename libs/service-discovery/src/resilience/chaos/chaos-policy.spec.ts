@@ -21,7 +21,7 @@ describe('ChaosPolicy', () => {
     calls = 0;
   });
 
-  it('disturbs nothing by itself', async () => {
+  it('injects nothing by default', async () => {
     await expect(policyWith({}).execute(answer)).resolves.toBe('answer');
     expect(clock.pendingTimers).toBe(0);
   });

@@ -32,7 +32,7 @@ export const CHAOS_OPTIONS = new OptionGroup(
      */
     faultRate: number({ default: 0, min: 0, max: 1 }),
     /**
-     * What they fail with: an error, a function that makes one, or a status from 400 to 599 that becomes a
+     * What those calls fail with: an error, a function that makes one, or a status from 400 to 599 that becomes a
      * `ResponseStatusError`.
      * @default 503
      */
@@ -59,7 +59,7 @@ export const CHAOS_OPTIONS = new OptionGroup(
      * @default 0
      */
     outcomeRate: number({ default: 0, min: 0, max: 1 }),
-    /** What they are answered with; a function is called for each. */
+    /** The answer of those calls; a function is called for each. */
     outcome: optional(custom<unknown>({ range: 'any', read: (value) => value })),
     /**
      * Whether chaos is on. A function is called for each call, such as for a switch in a test.
@@ -122,7 +122,7 @@ export interface ChaosPolicyDeps {
   clock?: Clock;
   /** Decides what happens to a call. @default the runtime's generator */
   random?: Random;
-  /** What is disturbed: the `service` of the errors. @default none */
+  /** Name of the callee: `service` in errors. @default none */
   name?: string;
 }
 

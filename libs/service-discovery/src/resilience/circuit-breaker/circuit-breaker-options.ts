@@ -23,18 +23,18 @@ const UP_TO_ONE_DAY = { minMs: 1, maxMs: 86_400_000 };
  */
 export const DEFAULT_IGNORED_STATUSES: readonly StatusRange[] = [408, 429];
 
-/** The last so many calls, instead of those of the last so many seconds. */
+/** A window over the last N calls rather than over time. */
 const CALL_COUNT_WINDOW_OPTIONS = new OptionGroup('window', {
-  /** How many of the latest calls count. A whole number from 1 to 1,000, at least `minimumCalls`. */
+  /** The size of the window in calls. A whole number from 1 to 1,000, at least `minimumCalls`. */
   calls: count({ min: 1, max: 1_000 }),
   /**
-   * How long each of them counts at most, so that an idle hour leaves none. From 1 ms to 1 day.
+   * Calls older than this are dropped, so that none is left after an idle hour. From 1 ms to 1 day.
    * @default 10 min
    */
   maxAge: duration({ default: 600_000, ...UP_TO_ONE_DAY }),
 });
 
-/** A window over the last calls, in place of one over time. */
+/** A window over the last N calls rather than over time. */
 export interface CallCountWindow extends GivenOptionsOf<typeof CALL_COUNT_WINDOW_OPTIONS> {}
 export interface ResolvedCallCountWindow extends ResolvedOf<typeof CALL_COUNT_WINDOW_OPTIONS> {}
 
@@ -49,34 +49,34 @@ export const CIRCUIT_BREAKER_OPTIONS = new OptionGroup(
   'circuitBreaker',
   {
     /**
-     * How many consecutive failures within `window` open the circuit. A whole number from 1 to 1,000; false: any number.
+     * Consecutive failures within `window` that open the circuit. A whole number from 1 to 1,000; false: no such limit.
      * @default 5
      */
     failureThreshold: fromEnv('CIRCUIT_BREAKER_FAILURE_THRESHOLD', orFalse(count({ default: 5, min: 1, max: 1_000 }))),
     /**
-     * Which share of the calls within `window` has to fail to open the circuit: from 0.01 to 1; false: any share.
+     * Share of failed calls within `window` that opens the circuit. From 0.01 to 1; false: no such limit.
      * @default false
      */
     failureRate: orFalse(number({ min: 0.01, max: 1 })),
     /**
-     * Which share of the calls within `window`, failed ones included, has to be slow to open the circuit: from 0.01 to 1;
-     * false: any share. Where it is given, a slow probe is a failed one.
+     * Share of slow calls within `window`, failed ones included, that opens the circuit. From 0.01 to 1; false: no such
+     * limit. When it is set, a slow probe counts as failed.
      * @default false
      */
     slowCallRate: orFalse(number({ min: 0.01, max: 1 })),
     /**
-     * How long a call takes that is slow, or longer: from 1 ms to 1 day. Needed for `slowCallRate`, and for nothing else.
+     * A call that takes this long or longer is slow. From 1 ms to 1 day. Required by `slowCallRate`; otherwise unused.
      * @default false
      */
     slowCallDuration: orFalse(duration({ ...UP_TO_ONE_DAY, usuallyMs: true })),
     /**
-     * How many calls within `window` it takes before a rate says anything. A whole number from 1 to 1,000,000.
+     * Calls required within `window` before the rates are evaluated. A whole number from 1 to 1,000,000.
      * @default 20, or all calls of a `window` that has fewer
      */
     minimumCalls: count({ default: 20, min: 1, max: 1_000_000 }),
     /**
-     * Which calls count: those of so much time, from 1 ms to 1 day, or the last so many. Nothing that is older opens a
-     * circuit. For the rates, time passes in twentieths of the window.
+     * The window of calls that count: a duration from 1 ms to 1 day, or the last N calls. Older calls never open the
+     * circuit. For the rates, calls expire in steps of a twentieth of the window.
      * @default 60 s
      */
     window: custom<Duration | CallCountWindow, number | ResolvedCallCountWindow>({
@@ -87,59 +87,59 @@ export const CIRCUIT_BREAKER_OPTIONS = new OptionGroup(
       read: readWindow,
     }),
     /**
-     * How long an open circuit refuses every call before it lets probes through. From 1 ms to 1 day.
+     * How long an open circuit refuses all calls before it lets probes through. From 1 ms to 1 day.
      * @default 60 s
      */
     recoveryTimeout: fromEnv('CIRCUIT_BREAKER_RECOVERY_TIMEOUT', duration({ default: 60_000, ...UP_TO_ONE_DAY })),
     /**
-     * How many times longer the circuit stays open each time that it opens again, after a failed probe or before it has
-     * been closed for as long as it was open. From 1 to 10.
+     * Factor by which the open time grows when the circuit opens again: after a failed probe, or before it has been closed
+     * for as long as it was open. From 1 to 10.
      * @default 1
      */
     recoveryBackoff: number({ default: 1, min: 1, max: 10 }),
     /**
-     * The longest open time that `recoveryBackoff` comes to, at least `recoveryTimeout`. From 1 ms to 1 day.
+     * Upper bound of the open time as `recoveryBackoff` raises it; at least `recoveryTimeout`. From 1 ms to 1 day.
      * @default 5 min, or `recoveryTimeout` where that is longer
      */
     maxRecoveryTimeout: duration({ default: 300_000, ...UP_TO_ONE_DAY }),
     /**
-     * By which share of it an open time is longer, at random, so that not all processes probe in the same moment. From 0 to 1.
+     * Random share by which the open time is extended, so that processes don't all probe at the same moment. From 0 to 1.
      * @default 0
      */
     recoveryJitter: number({ default: 0, min: 0, max: 1 }),
     /**
-     * How many probes may run at the same time while the circuit is half open. A whole number from 1 to 100.
+     * Maximum concurrent probes while the circuit is half open. A whole number from 1 to 100.
      * @default 1
      */
     halfOpenPermits: count({ default: 1, min: 1, max: 100 }),
     /**
-     * How many probes must succeed to close the circuit: in a row, unless `halfOpenFailureRate` is given. A whole number from
+     * Successful probes that close the circuit: consecutive ones, unless `halfOpenFailureRate` is set. A whole number from
      * 1 to 1,000.
      * @default 1, or as many as it takes for `halfOpenFailureRate` to tolerate one failure
      */
     successThreshold: count({ default: 1, min: 1, max: 1_000 }),
     /**
-     * Which share of the probes has to fail to open the circuit again: from 0.01 to 0.99; false: the first failure does. It
-     * opens as soon as the share is certain to be reached, counting `successThreshold` successes.
+     * Share of failed probes that opens the circuit again. From 0.01 to 0.99; false: the first failure opens it. It opens as
+     * soon as the share is certain to be reached even if `successThreshold` probes succeed.
      * @default false
      */
     halfOpenFailureRate: orFalse(number({ min: 0.01, max: 0.99 })),
     /**
-     * In which time after the probes the share of calls that are let through grows from a tenth to all, for what has to
-     * warm up: from 1 ms to 1 day; false: all calls at once.
+     * Time over which the share of admitted calls grows from a tenth to all after the circuit closes, for callees that have
+     * to warm up. From 1 ms to 1 day; false: all calls are admitted at once.
      * @default false
      */
     ramp: orFalse(duration(UP_TO_ONE_DAY)),
     /**
-     * The statuses of failures that count for nothing, each from 400 to 599, and `[from, to]` ranges of them: those that
-     * are about one client's requests.
+     * Error statuses that the breaker ignores, since they are about one client's requests: a list of statuses from 400 to
+     * 599 and `[from, to]` ranges.
      * @default [408, 429]
      */
     ignoredStatuses: errorStatuses({ default: DEFAULT_IGNORED_STATUSES }),
     /**
-     * Which share of the circuits of a service's instances may be open or half open at the same time, rounded down and at
-     * least one: from 0.01 to 1, which is all. Beyond it circuits stay closed and count on. Without effect on a circuit
-     * that is not an instance's.
+     * Maximum share of a service's instance circuits that may be open or half open at the same time, rounded down and at
+     * least one. From 0.01 to 1, which is all. Beyond it, circuits stay closed and keep counting. Has no effect on circuits
+     * of whole services.
      * @default 0.5
      */
     maxOpenShare: number({ default: 0.5, min: 0.01, max: 1 }),

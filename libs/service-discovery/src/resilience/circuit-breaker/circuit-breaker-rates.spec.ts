@@ -62,7 +62,7 @@ describe('a circuit breaker that goes by rates', () => {
       expect(breaker.state).toBe('open');
     });
 
-    it('says nothing about fewer calls than the minimum', () => {
+    it('stays closed with fewer calls than minimumCalls', () => {
       create({ failureRate: 0.3, minimumCalls: 10, window: 60_000 });
       settle('failure', 9);
       expect(breaker.state).toBe('closed');

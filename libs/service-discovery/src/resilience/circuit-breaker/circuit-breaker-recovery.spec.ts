@@ -107,7 +107,7 @@ describe('the ramp of a circuit breaker', () => {
     expect(tenths).toEqual([1_405, 2_305, 3_205, 4_105, 5_005, 5_905, 6_805, 7_705, 8_605, 9_505, 10_000]);
   });
 
-  it('tells a refused call when the next one is let through, and that is true', () => {
+  it('reports in retryAfterMs when the next call is admitted', () => {
     ramping();
     clock.advance(20_280);
     const { retryAfterMs, state, share } = breaker.snapshot();

@@ -76,7 +76,7 @@ describe('CircuitBreaker', () => {
       expect(Array.from({ length: 100 }, () => breaker.tryAcquire()).every(Boolean)).toBe(true);
     });
 
-    it('counts how a call ended once, however often it is told', () => {
+    it('counts the outcome of a call once, however often its permit is settled', () => {
       const permit = acquire();
       for (let told = 0; told < 5; told++) permit.settle('failure');
       expect(breaker.failures).toBe(1);
@@ -150,7 +150,7 @@ describe('CircuitBreaker', () => {
       expect([breaker.state, breaker.retryAfterMs]).toEqual(['open', RECOVERY_MS]);
     });
 
-    it('is half open at once when it is told that the callee has recovered', () => {
+    it('is half open right after halfOpen()', () => {
       open();
       breaker.halfOpen();
       expect([breaker.state, breaker.canAcquire()]).toEqual(['half_open', true]);
@@ -159,7 +159,7 @@ describe('CircuitBreaker', () => {
       expect(breaker.state).toBe('closed');
     });
 
-    it('admits a new probe when told to, and ignores the outcomes of earlier probes', () => {
+    it('admits a new probe after halfOpen(), and ignores the outcomes of earlier probes', () => {
       openAndRecover();
       const stuck = acquire();
       expect(breaker.canAcquire()).toBe(false);
@@ -568,7 +568,7 @@ describe('CircuitBreaker', () => {
     expect(breaker.state).toBe('open');
   });
 
-  it('is in its new state when the listener hears of it', () => {
+  it('is in the new state when the listener is called', () => {
     const heard: string[] = [];
     breaker = new CircuitBreaker(OPTIONS, { clock, onStateChange: () => heard.push(breaker.state) });
     openAndRecover();
@@ -607,7 +607,7 @@ describe('reportCircuit', () => {
   };
   const subject = { service: 'users', instanceId: 'a' };
 
-  it('tells of opening, half-opening and closing', () => {
+  it('reports opening, half-opening and closing', () => {
     const events = eventsOf((breaker, clock) => {
       breaker.tryAcquire()?.settle('failure');
       clock.advance(1_000);
@@ -620,7 +620,7 @@ describe('reportCircuit', () => {
     ]);
   });
 
-  it('tells once of a circuit that opens, though it is isolated then', () => {
+  it('reports an open circuit once, even if it is isolated afterwards', () => {
     const events = eventsOf((breaker) => {
       breaker.tryAcquire()?.settle('failure');
       breaker.isolate();

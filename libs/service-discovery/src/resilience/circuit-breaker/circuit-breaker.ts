@@ -34,14 +34,14 @@ export interface CircuitBreakerDeps {
   clock?: Clock;
   /** For `recoveryJitter`. @default Math.random */
   random?: Random;
-  /** What is protected: the `service` of the errors. @default none */
+  /** Name of the callee: `service` in errors. @default none */
   name?: string;
-  /** Called after each change of state; what it throws is dropped. */
+  /** Called after each change of state; errors that it throws are dropped. */
   onStateChange?: (change: CircuitStateChange) => void;
   /**
-   * Asked when the circuit would open. Where the answer is false it stays closed, or closes after failed probes; it counts
-   * on, and asks again after the next failure.
-   * @default it may
+   * Called before the circuit opens. If it returns false, the circuit stays closed, or closes after failed probes; it keeps
+   * counting and asks again after the next failure.
+   * @default it always may
    */
   mayOpen?: () => boolean;
   /** What an error of `execute`'s function means. @default classifyError */

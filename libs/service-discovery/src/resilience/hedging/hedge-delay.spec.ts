@@ -91,7 +91,7 @@ describe('LatencyWindow', () => {
     expect(latencies.percentile(95)).toBeGreaterThanOrEqual(500);
   });
 
-  it('takes one of ten for the slowest 10%, whatever binary fractions make of it', () => {
+  it('takes one of ten as the slowest 10% despite binary fractions', () => {
     record(...Array<number>(9).fill(10), 500);
     expect(latencies.percentile(90)).toBeLessThan(10.5);
   });

@@ -159,7 +159,7 @@ async function race({ attempts, delayMs, maxHedges, allowed, abortMs }: Plan): P
 }
 
 describe('hedge', () => {
-  it('runs as a model foresees it, whatever the attempts do, and leaks neither timer nor listener', async () => {
+  it('behaves like its model for random attempts, and leaks neither timers nor listeners', async () => {
     const property = fc.asyncProperty(plan, async (each) => {
       expect(await race(each)).toEqual({ ...foresee(each), leaks: 0 });
     });

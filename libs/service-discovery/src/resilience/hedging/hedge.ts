@@ -20,16 +20,16 @@ import { type ResolvedHedgingOptions } from './hedge-options.js';
 /** How the attempts of one call race each other. */
 export interface HedgeOptions<T> {
   readonly clock: Clock;
-  /** The call's: its abort ends the race at once, and reaches every attempt. */
+  /** The signal of the call: its abort ends the race and every attempt. */
   readonly signal: AbortSignal;
   readonly delay: Pick<HedgeDelay, 'currentMs' | 'record'>;
   /** How many attempts may be sent beside the first one. */
   readonly maxHedges: number;
   /** Called when a hedge is due, and decides whether it is sent. After the first false no more become due. */
   readonly mayHedge: () => boolean;
-  /** Whether an answer ends the race; one that does not is a failure. @default each does */
+  /** Whether an answer ends the race; any other answer counts as a failure. @default every answer does */
   readonly isWorthy?: (answer: T) => boolean;
-  /** Whether an error ends the race, since it is an answer as well. @default none does */
+  /** Whether an error ends the race, such as a 404, since it is an answer as well. @default no error does */
   readonly isFinal?: (error: unknown) => boolean;
   /** Called with each unused answer, to release what it holds. */
   readonly discard?: (answer: T) => void;
@@ -187,7 +187,7 @@ interface HedgedAttemptsDeps {
   readonly delay: HedgeDelay;
   /** Undefined: hedges are not limited. */
   readonly budget: RetryBudget | undefined;
-  /** Of a call, retries and hedges included. */
+  /** The attempts of one call, retries and hedges included. */
   readonly maxAttempts: number;
 }
 

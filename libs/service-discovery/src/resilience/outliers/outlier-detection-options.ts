@@ -64,7 +64,7 @@ export type OutlierSample = Pick<SuccessRateOptions, 'minimumInstances' | 'minim
 export const OUTLIER_DETECTION_OPTIONS = new OptionGroup(
   'outlierDetection',
   {
-    /** How many failures in a row, all younger than `maxEjectionTime`, eject an instance. A whole number from 1 to 1,000; false: any number. @default 5 */
+    /** Consecutive failures, all younger than `maxEjectionTime`, that eject an instance. A whole number from 1 to 1,000; false: no such limit. @default 5 */
     consecutiveFailures: orFalse(count({ default: 5, min: 1, max: 1_000 })),
     /**
      * Ejects instances that succeed less often than the others; needs 3 instances with 20 calls each unless told otherwise.
@@ -78,7 +78,7 @@ export const OUTLIER_DETECTION_OPTIONS = new OptionGroup(
     failurePercentage: orFalse(group(FAILURE_PERCENTAGE_OPTIONS)),
     /** Ejects instances that answer more slowly than the others; `{}` needs 3 instances with 20 calls each. @default false */
     latency: orFalse(group(LATENCY_OPTIONS), { default: false }),
-    /** How often rates and latencies are compared; each time only what came since the time before. From 100 ms to 1 h. @default 10 s */
+    /** How often rates and latencies are compared; each comparison covers the calls since the one before. From 100 ms to 1 h. @default 10 s */
     interval: duration({ default: 10_000, minMs: 100, maxMs: 3_600_000 }),
     /** How long the first ejection lasts; the next one twice, then three times as long. From 1 ms to 1 day. @default 30 s */
     ejectionTime: duration({ default: 30_000, minMs: 1, maxMs: ONE_DAY_MS }),
@@ -87,8 +87,8 @@ export const OUTLIER_DETECTION_OPTIONS = new OptionGroup(
     /** The random share by which an ejection is longer, so that not all callers come back at the same moment. From 0 to 1. @default 0.1 */
     ejectionJitter: number({ default: 0.1, min: 0, max: 1 }),
     /**
-     * Which share of the instances may be ejected at the same time, rounded down, from 0.01 to 1. One may always be where
-     * there are two or more, and never are all.
+     * Maximum share of the instances that may be ejected at the same time, rounded down. From 0.01 to 1. With two or more
+     * instances one may always be ejected, but never all.
      * @default 0.3
      */
     maxEjectedShare: number({ default: 0.3, min: 0.01, max: 1 }),

@@ -125,7 +125,7 @@ describe('OutlierDetector', () => {
       expect(ejected()).toEqual([]);
     });
 
-    it('takes no difference for one that a few calls show by chance', () => {
+    it('ejects no instance for a difference that a few calls show by chance', () => {
       create(rule, names(4));
       for (const id of names(3)) calls(id, 20, 0);
       calls('d', 18, 2);
@@ -345,7 +345,7 @@ describe('OutlierDetector', () => {
       return ejectedForMs;
     };
 
-    it('passive ejection recovers by itself', () => {
+    it('ejection ends without health checks', () => {
       create(options, names(2));
       tell('a', 'failure');
       clock.advance(29_999);

@@ -9,8 +9,8 @@ function medianOf(values: readonly number[]): number {
   return Number.isInteger(middle) ? (sorted[middle - 1]! + sorted[middle]!) / 2 : sorted[Math.floor(middle)]!;
 }
 
-describe('statistics without the one that is judged', () => {
-  it('are those of the others', () => {
+describe('leave-one-out statistics', () => {
+  it('equal the statistics of the other values', () => {
     const values = fc.array(fc.integer({ min: 0, max: 20 }), { minLength: 2, maxLength: 12 });
     fc.assert(
       fc.property(values, (all) => {
@@ -26,7 +26,7 @@ describe('statistics without the one that is judged', () => {
     );
   });
 
-  it('say nothing about one alone', () => {
+  it('are undefined for a single value', () => {
     const alone = new LeaveOneOut([7]);
     expect([alone.median(7), alone.deviation(7)]).toEqual([Number.NaN, 0]);
   });

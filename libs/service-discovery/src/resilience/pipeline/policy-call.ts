@@ -255,6 +255,6 @@ export class FunctionAttempt implements EndedAttempt {
   }
 
   discard(): void {
-    // It holds nothing.
+    // No resources to release.
   }
 }

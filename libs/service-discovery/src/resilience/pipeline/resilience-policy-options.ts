@@ -39,7 +39,7 @@ import { RETRY_OPTIONS, type ResolvedRetryOptions, type RetryOptions } from '../
 /** Provides the answer in place of an error; may throw one itself. */
 export type Fallback = (error: unknown) => unknown;
 
-/** How a policy retries: {@link RetryOptions}, and a predicate of the user's own. */
+/** How a policy retries: {@link RetryOptions}, and an optional predicate. */
 export interface PolicyRetryOptions extends RetryOptions {
   /**
    * Whether an error is retried.
@@ -238,7 +238,7 @@ export function resolveResiliencePolicyOptions(
   if (resolved.hedging) checkHedging(check, resolved.hedging, resolved);
   check.optionalFunction('retry.retryIf', retryIf);
   if (retryIf && retry && retry.retryableErrors !== undefined) {
-    check.problem('retry.retryIf', retryIf, 'either retryIf or retryableErrors, since both tell the same');
+    check.problem('retry.retryIf', retryIf, 'either retryIf or retryableErrors, not both');
   }
   check.optionalFunction('classify', classify);
   check.optionalFunction('fallback', fallback);

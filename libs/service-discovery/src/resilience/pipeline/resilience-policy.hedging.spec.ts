@@ -66,7 +66,7 @@ describe('ResiliencePolicy with hedging', () => {
     expect(signals).toHaveLength(3);
   });
 
-  it('tells after which wait each hedge was sent', async () => {
+  it('reports the delay of each hedge', async () => {
     const call = policyWith({ hedging: { delay: 50, maxHedges: 2 } }).execute(taking(1_000, 1_000, 10));
     await clock.advanceAsync(110);
     await expect(call).resolves.toBe(3);
@@ -145,7 +145,7 @@ describe('ResiliencePolicy with hedging', () => {
     expect(await failed).toMatchObject({ message: 'down 3', attempts: 1 });
   });
 
-  it('tells the budget of each call once, with retries and without', async () => {
+  it('records each call in the budget once, with and without retries', async () => {
     const retryBudget = new RetryBudget({ ratio: 0.5, minPerSecond: 0 }, { clock });
     const answer = (): Promise<string> => Promise.resolve('up');
     const alone = policyWith({ hedging: { delay: 50 } }, { retryBudget });

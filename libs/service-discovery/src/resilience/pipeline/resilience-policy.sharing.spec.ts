@@ -117,7 +117,7 @@ describe('ResiliencePolicy, between calls of one key', () => {
     const asking = (policy: ResiliencePolicy, fn: () => Promise<string>, key?: string): Promise<string> =>
       policy.execute(fn, undefined, undefined, key);
 
-    it('answer in place of an error, and an event tells their age', async () => {
+    it('answer in place of an error, and an event reports their age', async () => {
       const policy = policyWith({ lastGood: {} });
       await asking(policy, answer, 'a');
       await clock.advanceAsync(1_500);

@@ -41,7 +41,7 @@ export interface ResiliencePolicyDeps {
   random?: Random;
   /** Receives `circuit.*`, `call.refused`, `call.retried`, `call.hedged` and `call.answered_stale`. @default none */
   events?: EventSink;
-  /** What the policy protects: the `service` of its events and errors. @default 'policy' */
+  /** Name of the callee: `service` in events and errors. @default 'policy' */
   name?: string;
   /**
    * Limits retries and hedges in place of the policy's own budget: shared by policies that call the same service, it

@@ -63,7 +63,7 @@ class Link<Context, T> implements Next<Context, T> {
 
 /** What the stages of a pipeline see of one call: of a function under a policy, or of a service. */
 export interface CallContext {
-  /** What is called: the `service` of events and errors. */
+  /** Name of the callee: `service` in events and errors. */
   readonly service: string;
   readonly events: EventSink;
   /** Ends the call with all its attempts and waits. */

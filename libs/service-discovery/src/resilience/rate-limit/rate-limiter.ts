@@ -58,7 +58,7 @@ export interface ResolvedRateLimiterOptions extends ResolvedOf<typeof RATE_LIMIT
 export interface RateLimiterDeps {
   /** @default the system's clock */
   clock?: Clock;
-  /** What is called: the `service` of the errors. @default none */
+  /** Name of the callee: `service` in errors. @default none */
   name?: string;
 }
 
@@ -76,7 +76,7 @@ export interface RateLimiterSnapshot {
 
 /** Tolerance for binary fractions, in tokens. What one token lacks, the next one has to make up for. */
 const ROUNDING = 1e-6;
-/** Ensures that time has passed when a timer fires: beside a year, a double resolves no less. */
+/** Added to timers so that the clock has advanced when they fire: the resolution of a double after a year of uptime. */
 const SHORTEST_TIMER_MS = 0.001;
 
 /**

@@ -22,7 +22,7 @@ describe('RetryBudget', () => {
     clock = new ManualClock();
   });
 
-  it('allows a share of the calls, whatever binary fractions make of it', () => {
+  it('allows exactly its share of the calls despite binary fractions', () => {
     const budget = createBudget({ ratio: 0.2, minPerSecond: 0 });
     call(budget, 4);
     expect(exhaust(budget)).toBe(0);

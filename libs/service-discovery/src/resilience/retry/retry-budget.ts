@@ -9,7 +9,7 @@ import {
 } from '../../common/index.js';
 import { SlicedCounts } from '../sliced-counts.js';
 
-/** How many retries and hedges are allowed beside how many calls, so that they cannot multiply an overload. */
+/** How many retries and hedges are allowed in proportion to the calls, so that they cannot multiply an overload. */
 export const RETRY_BUDGET_OPTIONS = new OptionGroup('budget', {
   /**
    * Retries per call within the window: 0.2 allows one retry for every five calls. From 0 to 10.

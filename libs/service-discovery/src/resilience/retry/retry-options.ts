@@ -78,13 +78,13 @@ export const RETRY_OPTIONS = new OptionGroup(
      */
     maxAttempts: fromEnv('RETRY_MAX_ATTEMPTS', count({ default: 3, min: 1, max: 20 })),
     /**
-     * The greatest delay of the first wait; it doubles with each further one. From 0 to 1 h.
+     * Upper bound of the first delay; doubles with each further one. From 0 to 1 h.
      * @default 1 s
      */
     baseDelay: fromEnv('RETRY_BASE_DELAY', duration({ default: 1_000, maxMs: LONGEST_DELAY_MS })),
     /**
-     * The greatest delay before any retry, at least `baseDelay`. A server that asks for a longer pause is not asked
-     * again. From 0 to 1 h.
+     * Upper bound of every delay, at least `baseDelay`. If the server asks for a longer one, the call is not retried.
+     * From 0 to 1 h.
      * @default 60 s
      */
     maxDelay: fromEnv('RETRY_MAX_DELAY', duration({ default: 60_000, maxMs: LONGEST_DELAY_MS })),
@@ -100,14 +100,13 @@ export const RETRY_OPTIONS = new OptionGroup(
      */
     retryableStatuses: errorStatuses({ default: DEFAULT_RETRYABLE_STATUSES }),
     /**
-     * The errors that are worth another attempt, where no status arrived: a list of codes (`'ECONNRESET'`,
-     * `'ATTEMPT_TIMEOUT'`), names and classes of errors, or a function. What a caller aborted and what is wrong on the
-     * calling side is never repeated.
-     * @default all that say that the other side did not do its part
+     * Errors that are retried when no status arrived: a list of codes (`'ECONNRESET'`, `'ATTEMPT_TIMEOUT'`), names and
+     * classes of errors, or a function. Aborted calls and mistakes of the caller are never retried.
+     * @default every error that is the callee's fault
      */
     retryableErrors: optional(retryableErrors),
     /**
-     * How many retries are allowed beside how many calls; false for no such limit.
+     * How many retries are allowed in proportion to the calls; false: no limit.
      * @default {} (20% of the calls and 10 a second)
      */
     budget: orFalse(group(RETRY_BUDGET_OPTIONS)),

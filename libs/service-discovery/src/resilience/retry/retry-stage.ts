@@ -42,7 +42,7 @@ export class RetryStage<Context extends RetriedContext<Attempt>, Attempt extends
     this.attempts = deps.hedged ?? driver;
   }
 
-  /** Itself where it retries, and the hedging. */
+  /** Describes the retry stage, if it retries, and the hedging stage, if there is one. */
   describe(): StageDescription[] {
     const purpose =
       'Repeats failed attempts, within a budget for all calls. Inside of the deadline and the limits, so that no retry ' +

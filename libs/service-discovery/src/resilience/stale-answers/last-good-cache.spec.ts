@@ -55,7 +55,7 @@ describe('LastGoodCache', () => {
     expect(cache.size).toBe(3);
   });
 
-  it('tells an answer of undefined from none', () => {
+  it('distinguishes an answer of undefined from no answer', () => {
     const cache = new LastGoodCache({}, { clock });
     cache.remember('a', undefined);
     expect(cache.recall('a')).toEqual({ value: undefined, ageMs: 0 });

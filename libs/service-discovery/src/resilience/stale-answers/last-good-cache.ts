@@ -28,7 +28,7 @@ export const LAST_GOOD_OPTIONS = new OptionGroup('lastGood', {
 export interface LastGoodOptions extends OptionsOf<typeof LAST_GOOD_OPTIONS> {}
 export interface ResolvedLastGoodOptions extends ResolvedOf<typeof LAST_GOOD_OPTIONS> {}
 
-/** An answer from before. */
+/** A cached answer and its age. */
 export interface LastGood<T> {
   readonly value: T;
   /** How long ago it was given. */

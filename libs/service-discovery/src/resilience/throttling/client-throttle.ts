@@ -48,7 +48,7 @@ export interface ClientThrottleDeps {
   clock?: Clock;
   /** Draws which calls are dropped. @default the runtime's generator */
   random?: Random;
-  /** What is called: the `service` of the errors. @default none */
+  /** Name of the callee: `service` in errors. @default none */
   name?: string;
 }
 
@@ -62,7 +62,7 @@ export interface ThrottlePermit {
 export interface ClientThrottleSnapshot {
   /** Calls of the window. */
   readonly requests: number;
-  /** Those that were dropped, are under way, or were accepted by the callee; it rejected the rest. */
+  /** Calls that were dropped, are under way, or were accepted by the callee; it rejected the rest. */
   readonly dropped: number;
   readonly inFlight: number;
   readonly accepts: number;
