@@ -345,7 +345,7 @@ describe('OutlierDetector', () => {
       return ejectedForMs;
     };
 
-    it('ejection ends without health checks', () => {
+    it('passive ejection recovers by itself', () => {
       create(options, names(2));
       tell('a', 'failure');
       clock.advance(29_999);
