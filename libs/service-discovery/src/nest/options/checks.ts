@@ -52,7 +52,7 @@ const BESIDE_MEMORY =
 
 const STORE_METHODS = ['put', 'recover', 'renew', 'remove', 'setStatus', 'watch', 'close'] as const;
 
-/** A store of the user's own, and nothing beside it that says where registrations are. */
+/** Validates a custom store, which excludes every other option that says where registrations are. */
 export function checkStore(given: ServiceDiscoveryOptions, check: OptionValidator): RegistryStore | undefined {
   const { store } = given;
   if (store === undefined) return undefined;
@@ -73,8 +73,8 @@ function withMaskedGroup(value: unknown): unknown {
 
 /**
  * @param given before the environment and the preset
- * @param empty the options whose variable is there without a value
- * @returns undefined where a store takes the place of a mode
+ * @param empty the options whose variable is set to an empty value
+ * @returns undefined if a store replaces the mode
  */
 export function checkMode(
   { mode, registryUrl, redis, store }: Pick<ServiceDiscoveryOptions, 'mode' | 'registryUrl' | 'redis' | 'store'>,
@@ -86,7 +86,7 @@ export function checkMode(
   if (mode === undefined) {
     if (registryUrl !== undefined) return 'remote';
     if (namesRedis(redis)) return 'redis_backed';
-    // Most often a variable that is not set: a process that is alone with itself would be found out late.
+    // Usually an unset variable. Falling back to `memory_only` would hide it until calls fail.
     if (redis !== undefined || empty.includes('redis.url')) {
       check.problem('redis.url', undefined, REDIS_URL);
     }
@@ -96,7 +96,7 @@ export function checkMode(
     return 'memory_only';
   }
   if (mode === 'memory_only') {
-    // A mode may replace what a weaker layer says, as in a test of an app that has a registry else.
+    // A mode may override a weaker layer, for example in a test of an app whose registry comes from the environment.
     const isIn = (ofLayer: boolean): boolean => ofLayer === (given.mode !== undefined);
     if (registryUrl !== undefined && isIn(given.registryUrl !== undefined)) {
       check.problem('registryUrl', withMaskedPassword(registryUrl), BESIDE_MEMORY);
@@ -108,7 +108,7 @@ export function checkMode(
   }
   if (SERVICE_DISCOVERY_MODES.includes(mode)) return mode;
   const names = new Intl.ListFormat('en', { type: 'disjunction' }).format(SERVICE_DISCOVERY_MODES);
-  // What a weaker layer says may be what the mode is to replace.
+  // Options of a weaker layer are no hint: the mode may be meant to override them.
   check.problem('mode', mode, names + modeMeant(mode, given.mode === undefined ? { registryUrl, redis } : given));
   return 'memory_only';
 }
@@ -117,7 +117,7 @@ function namesRedis(redis: ServiceDiscoveryOptions['redis']): boolean {
   return redis?.url !== undefined || redis?.client !== undefined;
 }
 
-/** What may be meant by something that is no mode: one that the options beside it belong to, if there are any. */
+/** Suggests the mode that was meant by an invalid one: the mode that the options beside it belong to, else a similar name. */
 function modeMeant(
   mode: unknown,
   { registryUrl, redis }: Pick<ServiceDiscoveryOptions, 'registryUrl' | 'redis'>,
@@ -138,7 +138,7 @@ const MODES_BY_PART: readonly (readonly [RegExp, ServiceDiscoveryMode])[] = [
   [/http|rest|client|url/i, 'remote'],
 ];
 
-/** Where the registry of the mode `remote` is; undefined where that is wrong. */
+/** The address of the registry in the mode `remote`; undefined if it is invalid. */
 export function checkRemote(
   { registryUrl, remote = {}, requireTls }: Pick<ServiceDiscoveryOptions, 'registryUrl' | 'remote' | 'requireTls'>,
   check: OptionValidator,
@@ -161,7 +161,7 @@ export function checkRemote(
   }
 }
 
-/** How many changes may wait for the registry: none but in the mode `hybrid`. */
+/** How many changes may be queued while Redis is unreachable; 0 in every mode but `hybrid`. */
 export function checkOfflineWrites(
   given: Pick<ServiceDiscoveryOptions, 'maxOfflineWrites'>,
   mode: ServiceDiscoveryMode | undefined,
@@ -202,20 +202,20 @@ function readJsonFile(file: string, path: string, check: OptionValidator): unkno
     // Editors on Windows put a byte order mark before the text.
     return JSON.parse(text.startsWith('\uFEFF') ? text.slice(1) : text) as unknown;
   } catch (error) {
-    // What is said of wrong JSON may quote it, with a secret in it.
+    // The message of a SyntaxError may quote the file, which may hold a secret.
     const reason = error instanceof SyntaxError ? `its content is not JSON${placeIn(error)}` : messageOf(error);
     check.problem(path, file, `the path of a JSON file with a list of services (${reason})`);
     return undefined;
   }
 }
 
-/** Where in a text JSON is wrong, as V8 says it: a position, or a line and a column. */
+/** The position of a JSON error, from V8's message: an offset, or a line and a column. */
 function placeIn({ message }: SyntaxError): string {
   const [, place] = /\bat (position \d+(?: \(line \d+ column \d+\))?)/.exec(message) ?? [];
   return place === undefined ? '' : `, wrong at ${place}`;
 }
 
-/** Which Redis holds the registry of the modes `redis_backed` and `hybrid`; undefined where that is wrong. */
+/** The Redis options of the modes `redis_backed` and `hybrid`; undefined if they are invalid. */
 export function checkRedis(
   { redis = {}, namespace }: Pick<ServiceDiscoveryOptions, 'redis' | 'namespace'>,
   check: OptionValidator,
@@ -228,7 +228,7 @@ export function checkRedis(
   } catch (error) {
     if (!(error instanceof InvalidConfigurationError)) throw error;
     for (const { path, value, expected } of error.problems) {
-      // It is checked by itself.
+      // Validated as the top-level option `namespace`.
       if (path === 'redis.namespace') continue;
       check.problem(path, value, path === 'redis.url' && value === '' ? REDIS_URL : expected);
     }
@@ -238,7 +238,7 @@ export function checkRedis(
 
 const CRON_RULE = 'a cron expression of five fields, or of six with seconds before them, such as "*/30 * * * * *"';
 
-/** Checks the options of health checks. @returns them with the times that the cron expression stands for */
+/** Validates the options of health checks. @returns them with the cron expression parsed */
 export function checkHealthCheck(
   { healthCheck = {} }: Pick<ServiceDiscoveryOptions, 'healthCheck'>,
   check: OptionValidator,
@@ -267,7 +267,7 @@ function readCron(expression: unknown, check: OptionValidator): CronTimes | unde
   return undefined;
 }
 
-/** A process that is the registry has everything, and is the only one to check it. */
+/** In `memory_only` this process is the registry: it holds all services, and no other process checks them. */
 export function checkFollow(
   { follow }: Pick<ServiceDiscoveryOptions, 'follow'>,
   mode: ServiceDiscoveryMode | undefined,
@@ -311,7 +311,7 @@ function checkTransportOptions(
   return check.gather(() => UNDICI_TRANSPORT_OPTIONS.resolve(given))?.tls ?? USUAL_TLS;
 }
 
-/** Options hold no functions: what does is meant as a transport, whatever it lacks. */
+/** An object with a function is meant as a transport, even if it lacks a method; options have no functions. */
 function holdsOptions(transport: unknown): transport is TransportOptions | AxiosTransportOptions {
   return isPlainObject(transport) && !Object.values(transport).some((value) => typeof value === 'function');
 }

@@ -28,22 +28,22 @@ function variablesOf(groups: Readonly<Record<string, AnyOptionGroup>>): Record<s
 }
 
 /**
- * What Kubernetes, and Docker's links, put into the environment of every container beside a service that is called
- * `service-discovery`, such as `SERVICE_DISCOVERY_SERVICE_HOST` and `SERVICE_DISCOVERY_PORT=tcp://10.0.0.1:80`.
+ * Service links: variables that Kubernetes and Docker set in other containers for a service named `service-discovery`,
+ * such as `SERVICE_DISCOVERY_SERVICE_HOST` and `SERVICE_DISCOVERY_PORT=tcp://10.0.0.1:80`.
  */
 const SERVICE_LINK = /^(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)$/;
 const SERVICE_LINK_PORT = /^(?:tcp|udp|sctp):\/\//;
 
-/** Whole thousands of seconds, probably meant as milliseconds. 3600, an hour, and 86400, a day, are none. */
+/** Whole thousands of seconds, probably meant as milliseconds. 3600 (an hour) and 86400 (a day) do not match. */
 const MEANT_AS_MS = /^\+?[1-9]\d*000$/;
 
 /** One setting that the environment makes. */
 export interface EnvironmentSetting {
   readonly name: string;
   readonly path: string;
-  /** As it stands in the environment. */
+  /** The value of the variable. */
   readonly raw: string;
-  /** As the option takes it: a number of seconds as the text of a duration. */
+  /** The value of the option: a number of seconds becomes a duration such as `5s`. */
   readonly value: unknown;
 }
 
@@ -53,7 +53,7 @@ export function variableFor(path: string): string | undefined {
   return name && PREFIX + name;
 }
 
-/** A problem of the option that a variable sets, as a problem of the variable. */
+/** Reports a problem of an option as a problem of the variable that set it. */
 export function toEnvironmentProblem(problem: Problem, { name, raw, path }: EnvironmentSetting): Problem {
   const { kind } = Object.values(VARIABLES).find(({ paths }) => paths.includes(path)) ?? {};
   if (kind === 'duration' && MEANT_AS_MS.test(raw.trim())) {
@@ -65,18 +65,18 @@ export function toEnvironmentProblem(problem: Problem, { name, raw, path }: Envi
     kind === 'duration'
       ? problem.expected.replace(/in milliseconds or as a text/, 'in seconds or as a text')
       : problem.expected;
-  // What is wrong with a text shows it as it may be shown: a URL without its password.
-  // Of a file it is told where in it something is wrong, and what.
+  // Of a text, the problem already shows the masked value, such as a URL without its password. Of a file, it names the
+  // place inside the file.
   const inside = kind === 'file' ? problem.path.slice(path.length) : '';
   return { path: name + inside, value: kind === undefined || inside !== '' ? problem.value : raw, expected };
 }
 
-/** What an environment says. */
+/** The settings found in the environment. */
 export interface EnvironmentReading {
   readonly settings: EnvironmentSetting[];
-  /** The options whose variable is there without a value. It counts as unset, where nothing depends on it. */
+  /** The options whose variable is set to an empty value, which counts as unset unless the choice of the mode depends on it. */
   readonly empty: string[];
-  /** The names that mean nothing. */
+  /** Unknown variables. */
   readonly problems: Problem[];
 }
 
@@ -108,7 +108,7 @@ function isServiceLink(rest: string, raw: string): boolean {
   return SERVICE_LINK.test(rest) || (rest === 'PORT' && SERVICE_LINK_PORT.test(raw));
 }
 
-/** What is no number, or probably not of seconds, stays a text, for the option's own check to refuse. */
+/** A text that is no number, or probably not one of seconds, stays a text: the option's own check rejects it. */
 function convert(text: string, kind: Variable['kind']): unknown {
   if (kind === undefined || kind === 'file' || !/^[+-]?(\d+\.?\d*|\.\d+)$/.test(text)) return text;
   if (kind !== 'duration') return Number(text);

@@ -4,7 +4,7 @@ import { type ServiceDiscoveryOptions } from './options.js';
 
 type Options = Required<ServiceDiscoveryOptions>;
 
-/** What stands for a group most often where it is no group: where that belongs. */
+/** Hints for a group that is given a plain value: the option that the value is usually meant for. */
 const MEANT: Readonly<Partial<Record<keyof Options, string>>> = {
   healthCheck: 'how often is healthCheck.interval',
   circuitBreaker: 'how many failures open it is circuitBreaker.failureThreshold',
@@ -23,13 +23,13 @@ const MEANT: Readonly<Partial<Record<keyof Options, string>>> = {
   metrics: 'api: false leaves out their route, and what the names start with is metrics.prefix',
 };
 
-/** The groups that are something else than an object of options, or what their type allows beside that. */
+/** Groups whose value is neither an object of options nor anything else that their type allows. */
 export function findWrongGroups(options: ServiceDiscoveryOptions): Problem[] {
   return Object.entries(options).flatMap(([name, value]: [string, unknown]) => {
     const { inner, switchable } = TOP_LEVEL_OPTIONS.options[name] ?? {};
     if (!inner || value === undefined || isRecord(value)) return [];
     if (value === false && switchable) return [];
-    // A strategy by itself, which is checked where its name is known.
+    // A strategy without options: validated with the known strategy names.
     if (name === 'loadBalancing' && (typeof value === 'string' || typeof value === 'function')) return [];
     const off = switchable ? ', or false' : '';
     const meant = MEANT[name as keyof Options];

@@ -17,7 +17,7 @@ import { MODULE_OPTIONS, type ServiceDiscoveryOptions } from './options.js';
 export const TOP_LEVEL_OPTIONS: AnyOptionGroup = new OptionGroup('', {
   ...SERVICE_REGISTRY_OPTIONS.options,
   ...COMMUNICATOR_OPTIONS.options,
-  /** Changes of these tier patterns, and patterns of your own. @default `web`, `app`, `data`, `ml`, `monitoring` */
+  /** Overrides of the built-in tier patterns, and custom patterns. @default `web`, `app`, `data`, `ml`, `monitoring` */
   patterns: optional(unchecked<PatternOverrides>({ range: 'options by name' })),
   ...MODULE_OPTIONS.options,
 } satisfies Record<keyof ServiceDiscoveryOptions, unknown>);
@@ -40,13 +40,13 @@ export function pathOf(group: string, name: string): string {
   return group === '' ? name : `${group}.${name}`;
 }
 
-/** The names inside of a group; null for what is none, or no option at all. */
+/** The names of a group's options; null if the name is not that of a group. */
 export function namesIn(option: string): readonly string[] | null {
   const { options } = TOP_LEVEL_OPTIONS;
   return Object.hasOwn(options, option) ? (options[option]?.inner?.names ?? null) : null;
 }
 
-/** What is set in another place, by the path where it is looked for. */
+/** Options that belong elsewhere, by the path where users look for them. */
 const ELSEWHERE: readonly (readonly [path: RegExp, where: string])[] = [
   [
     /^remote\.(?:registry)?_?(?:base)?_?(?:ur[il]|host(?:name)?|port|address|origin|endpoint)$/i,

@@ -8,8 +8,8 @@ import { namesIn } from './known-options.js';
 type Layer = Readonly<Record<string, unknown>>;
 
 /**
- * Lays options over each other, the later ones on top: value by value inside of groups. Undefined covers nothing. Of two
- * values that bound each other, such as `retry.baseDelay` and `retry.maxDelay`, the one of the weaker layer gives way.
+ * Merges layers of options; later ones override, value by value within groups, and undefined overrides nothing. Of two
+ * values that bound each other, such as `retry.baseDelay` and `retry.maxDelay`, the one of the weaker layer adapts.
  */
 export function layer(...layers: readonly ServiceDiscoveryOptions[]): ServiceDiscoveryOptions {
   const merged: Record<string, unknown> = {};
@@ -26,7 +26,7 @@ export function layer(...layers: readonly ServiceDiscoveryOptions[]): ServiceDis
   return merged;
 }
 
-/** What of `options` is not the same in `base`. */
+/** The part of `options` that differs from `base`. */
 export function difference(options: ServiceDiscoveryOptions, base: ServiceDiscoveryOptions): ServiceDiscoveryOptions {
   const rest: Record<string, unknown> = {};
   for (const [name, value] of Object.entries(options)) {
@@ -40,7 +40,7 @@ export function difference(options: ServiceDiscoveryOptions, base: ServiceDiscov
   return rest;
 }
 
-/** One layer of options out of values at paths such as `retry.maxAttempts`. */
+/** Builds a layer from values at paths such as `retry.maxAttempts`. */
 export function fromPaths(
   values: readonly { readonly path: string; readonly value: unknown }[],
 ): ServiceDiscoveryOptions {
@@ -55,7 +55,7 @@ export function fromPaths(
   return options;
 }
 
-/** Whether something is set at a path; a group that is switched off counts as setting all that is in it. */
+/** Whether a value is set at a path; a group set to false counts as setting every option in it. */
 export function isSet(options: ServiceDiscoveryOptions, path: string): boolean {
   const [name = '', key, inner] = path.split('.');
   const value = (options as Layer)[name];
@@ -73,17 +73,17 @@ export function isNamed(options: ServiceDiscoveryOptions, path: string): boolean
   return isRecord(value) && Object.hasOwn(value, key);
 }
 
-/** Whether an option is named and has no value, which is not to leave it out. */
+/** Whether an option is present with the value undefined, which is not the same as leaving it out. */
 export function lacksValue(options: ServiceDiscoveryOptions, name: keyof ServiceDiscoveryOptions): boolean {
   return Object.hasOwn(options, name) && options[name] === undefined;
 }
 
-/** A strategy alone leaves the options beside it, and options leave the strategy; what is neither is for the check to refuse. */
+/** A strategy keeps the options of the lower layer, and options keep its strategy. Invalid values pass: the check rejects them. */
 function layLoadBalancing(base: unknown, over: unknown): unknown {
   return mergeLoadBalancing(base as LoadBalancing | undefined, over as LoadBalancing);
 }
 
-/** The signing key may come from the environment, and what else there is about signing from the options. */
+/** Merges `signing` value by value: the key may come from the environment, and the rest from the options. */
 function layRedis(base: unknown, over: unknown): unknown {
   if (!isRecord(base) || !isRecord(over)) return over;
   const merged = overlayGroup('redis', base, over);

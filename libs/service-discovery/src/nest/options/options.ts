@@ -63,20 +63,20 @@ export function isPreset(name: unknown): name is PresetName {
 }
 
 /**
- * Where registrations live: in this process, in Redis, in Redis with this process working on while Redis is away, or in
- * the process behind `registryUrl`.
+ * Where registrations live: in this process, in Redis, in Redis with local writes during an outage of Redis, or in the
+ * process behind `registryUrl`.
  */
 export type ServiceDiscoveryMode = (typeof SERVICE_DISCOVERY_MODES)[number];
 export const SERVICE_DISCOVERY_MODES = ['memory_only', 'redis_backed', 'hybrid', 'remote'] as const;
 
 /**
- * What sends requests: undici or the app's own `HttpService` of `@nestjs/axios`, with options or without, or a transport of
- * your own. `'axios'` needs `@nestjs/axios` and `axios` installed, and `HttpModule` imported in the app.
+ * What sends requests: undici or the app's `HttpService` of `@nestjs/axios`, optionally with options, or a custom transport.
+ * `'axios'` needs `@nestjs/axios` and `axios` installed, and `HttpModule` imported in the app.
  */
 export type TransportChoice = (typeof TRANSPORT_NAMES)[number] | TransportOptions | AxiosTransportOptions | Transport;
 export const TRANSPORT_NAMES = ['undici', 'axios'] as const;
 
-/** Undici's options, without the time that its connections have to close: that follows from `shutdown.timeout`. */
+/** Undici's options except `closeTimeout`, which follows from `shutdown.timeout`. */
 export interface TransportOptions extends Omit<UndiciTransportOptions, 'closeTimeout'> {
   /** @default 'undici' */
   type?: 'undici';
@@ -87,8 +87,8 @@ export const AXIOS_TRANSPORT_OPTIONS = UNDICI_TRANSPORT_OPTIONS.without(
 );
 
 /**
- * What the app's `HttpService` does not say itself. Where `tls` says something, connections are its own, and the `httpsAgent` of the
- * app's `HttpService` is left out.
+ * Options beside those of the app's `HttpService`. With `tls`, the transport opens its own TLS connections instead of using
+ * the `httpsAgent` of the `HttpService`.
  */
 export interface AxiosTransportOptions extends Partial<OptionsOf<typeof AXIOS_TRANSPORT_OPTIONS>> {
   type: 'axios';
@@ -152,8 +152,9 @@ export interface ShutdownOptions extends Partial<OptionsOf<typeof SHUTDOWN_OPTIO
 const HEALTH_OPTIONS = new OptionGroup('health', {
   ...HEALTH_AGGREGATOR_OPTIONS.options,
   /**
-   * Decorators of the app's own for `GET /health`, `/health/live` and `/health/ready`, in place of `api.decorators`: such as the
-   * `@Public()` that lets a route pass the app's global guard. Beside `useFactory` in `forRootAsync`, as controllers are static.
+   * Decorators for `GET /health`, `/health/live` and `/health/ready` in place of `api.decorators`, such as the app's
+   * `@Public()`, which exempts a route from its global guard. With `forRootAsync`, set it beside `useFactory`: controllers are
+   * static.
    * @default `api.decorators`
    */
   decorators: DECORATORS,
@@ -165,15 +166,15 @@ export interface HealthOptions extends OptionsOf<typeof HEALTH_OPTIONS> {}
 /** How often instances are checked, and what counts as healthy. */
 interface ScheduledHealthCheckOptions extends Omit<HealthCheckOptions, 'cron'> {
   /**
-   * A cron expression in place of an `interval`: five fields, or six with seconds before them, in the time zone of the
-   * process. All instances are checked at those times, but for new ones, which are within a second, and those whose
-   * registration, or entry in `services`, names an interval. Needs `@nestjs/schedule` to be installed. Times of one's own do not.
+   * A cron expression in place of an `interval`: five fields, or six with seconds first, in the time zone of the process.
+   * All instances are checked at those times, except new ones, which are checked within a second, and those whose
+   * registration or entry in `services` sets an interval. Needs `@nestjs/schedule`; a custom `CronTimes` does not.
    * @default none
    */
   cron?: string | CronTimes;
 }
 
-/** Options that are checked here, and passed on as they were given. */
+/** Options that are validated here and passed on unresolved. */
 function whole<Given extends object>(
   inner: AnyOptionGroup & { readonly resolve: (given: Given, path: string) => object },
 ): Option<Given, Given, 'default'> {
@@ -198,8 +199,8 @@ export const OFFLINE_WRITES = count({ default: 10_000, min: 1, max: 1_000_000 })
 export const MODULE_OPTIONS = new OptionGroup('', {
   /**
    * Settings for a kind of environment (`development`, `testing`, `staging`, `production`), overridden by options and
-   * environment. With `production`, `app.listen()` rejects with an `InvalidConfigurationError` where other machines reach the API and
-   * it has neither a token nor a guard.
+   * environment. With `production`, `app.listen()` rejects with an `InvalidConfigurationError` if other machines can reach the
+   * API and it has neither a token nor a guard.
    * @default none
    */
   preset: optional(
@@ -214,13 +215,13 @@ export const MODULE_OPTIONS = new OptionGroup('', {
   ),
   /**
    * Where registrations live; `SERVICE_DISCOVERY_MODE` in the environment.
-   * - `memory_only`: in this process, which needs no other: for one process, tests, and the process that is the registry of others
-   * - `redis_backed`: in Redis, shared by any number of processes; while Redis is away reads serve the last snapshot, and
-   *   writes fail with `REGISTRY_UNAVAILABLE`
-   * - `hybrid`: the same, and while Redis is away writes take effect in this process alone and are reconciled afterwards
+   * - `memory_only`: in this process: for a single process, tests, and the process that serves as registry for others
+   * - `redis_backed`: in Redis, shared by any number of processes; while Redis is unreachable, reads serve the last snapshot,
+   *   and writes fail with `REGISTRY_UNAVAILABLE`
+   * - `hybrid`: the same, but while Redis is unreachable, writes take effect in this process and are reconciled afterwards
    * - `remote`: in the process behind `registryUrl`, over its REST API
-   * @default 'remote' where a `registryUrl` is set, 'redis_backed' where `redis` says which, else 'memory_only'; but where one of
-   *   the two is there without its URL, as from a variable that is not set, the app does not start
+   * @default 'remote' if `registryUrl` is set, 'redis_backed' if `redis` has a URL or a client, else 'memory_only'; if either
+   *   is given without a value, for example from an unset variable, the app does not start
    */
   mode: fromEnv(
     'MODE',
@@ -252,8 +253,8 @@ export const MODULE_OPTIONS = new OptionGroup('', {
   ),
   /**
    * A custom store for registrations instead of a mode; it must pass the contract suite of
-   * `nest-service-discovery/testing`. Variables that name another place are ignored. You close it, since other apps may
-   * use it, too.
+   * `nest-service-discovery/testing`. Environment variables that set a mode, a registry URL or Redis are ignored. The module
+   * does not close it, since other apps may use it, too.
    * @default by `mode`
    */
   store: optional(unchecked<RegistryStore>({ range: 'a `RegistryStore`' })),
@@ -332,15 +333,15 @@ export const MODULE_OPTIONS = new OptionGroup('', {
     range: '`undici`, `axios`, the options below, or a `Transport` of your own',
   }),
   /**
-   * Whether calls, health checks over HTTP and gRPC, and the remote registry go over TLS alone: instances registered with `http` get
-   * no calls and are not checked, and a `registryUrl` has to begin with `https`.
+   * Whether calls, health checks over HTTP and gRPC, and the remote registry require TLS: instances registered with `http`
+   * get no calls and are not checked, and `registryUrl` must begin with `https`.
    * @default false
    */
   requireTls: boolean({ default: false }),
   /**
-   * The REST API under `/service-discovery`, and the health routes: where they are mounted, and who may write. False leaves
-   * both out. In `forRootAsync` it stands beside `useFactory`, since controllers are settled before that runs.
-   * @default on, for reading; writing calls come from this machine alone until a `token` or a `guard` is set
+   * The REST API under `/service-discovery`, and the health routes: where they are mounted, and who may call them. False
+   * disables both. With `forRootAsync`, set it beside `useFactory`, since controllers are determined before the factory runs.
+   * @default on; open to this machine only until a `token` or a `guard` is set
    */
   api: unchecked<Partial<ApiOptions> | false>({
     default: {},
@@ -349,18 +350,18 @@ export const MODULE_OPTIONS = new OptionGroup('', {
     switchable: true,
   }),
   /**
-   * The hosts at which services may be: at registration over REST, at checks and at calls of this process. Names, suffixes
-   * (`.svc.cluster.local`), addresses, CIDR ranges (`10.0.0.0/8`) and `'peer'`, or a function of a host. Those of `services` are
-   * allowed as well. Link-local, cloud metadata, unspecified, multicast and broadcast addresses are refused whatever stands here.
+   * Hosts that instances may have, enforced at registration over REST, at health checks and at calls of this process: names,
+   * suffixes (`.svc.cluster.local`), addresses, CIDR ranges (`10.0.0.0/8`) and `'peer'`, or a function of a host. Hosts listed
+   * in `services` are always allowed; link-local, cloud metadata, unspecified, multicast and broadcast addresses never are.
    * See {@link AllowedHosts}.
    * @default every other host
    */
   allowedHosts: ALLOWED_HOSTS,
   /**
-   * Whether calls that are made while a request is answered end by the deadline in its `x-request-deadline`, beside their
-   * own timeouts. The clocks of the processes must agree to within a fraction of the timeouts. Where there is a shared
-   * token (`api.token`, `remote.token`), only requests from services that hold it, and from this machine, may bring one;
-   * without a token every request may. A function says which other requests may, in the place of these defaults.
+   * Whether calls made while handling a request inherit the deadline in its `x-request-deadline`, in addition to their own
+   * timeouts. The clocks of the processes must agree to within a fraction of the timeouts. With a shared token (`api.token`,
+   * `remote.token`), deadlines are accepted only from services that hold it and from this machine; without a token, from
+   * every request. A function replaces these defaults: it decides which other requests may set a deadline.
    * @default true
    */
   inheritDeadline: custom<boolean | DeadlineCheck>({
@@ -373,9 +374,9 @@ export const MODULE_OPTIONS = new OptionGroup('', {
     },
   }),
   /**
-   * The id of a request, which is passed on to the calls that are made while it is answered, and stands in their events and log
-   * lines; false: requests have none.
-   * @default taken from `x-request-id`, and not created where a request has none
+   * The request id: propagated to calls made while handling the request, and included in their events and log lines; false:
+   * requests have no id.
+   * @default taken from `x-request-id`; a request without one gets none
    */
   requestId: custom<Partial<RequestIdOptions> | false>({
     default: {},
@@ -388,18 +389,19 @@ export const MODULE_OPTIONS = new OptionGroup('', {
     },
   }),
   /**
-   * Whether the trace context of a request (`traceparent`, `tracestate`, `baggage`) is passed on to the calls that are made while
-   * it is answered, also without a tracer.
+   * Whether the trace context of a request (`traceparent`, `tracestate`, `baggage`) is propagated to calls made while
+   * handling it, even without a tracer.
    * @default true
    */
   traceContext: boolean({ default: true }),
   /**
-   * The address that own services register under, and when they do: for port mappings, and hosts that others know by another name.
+   * The address that this process's services register under, and when: for port mappings, and for hosts that other machines
+   * know by another name.
    * `SERVICE_DISCOVERY_HOST` and `SERVICE_DISCOVERY_PORT` in the environment.
    * @default the address that the server listens on, once the app is ready
    */
   advertise: whole<AdvertiseOptions>(ADVERTISE_OPTIONS),
-  /** How long own instances drain at the end, and how long leaving may take in all. @default 300 ms (0 in `memory_only`), 20 s */
+  /** How long instances of this process drain at shutdown, and the timeout for the rest of it. @default 300 ms (0 in `memory_only`), 20 s */
   shutdown: unchecked<ShutdownOptions>({ default: {}, range: 'options', inner: SHUTDOWN_OPTIONS }),
   /** How events are logged; false: not at all. @default on */
   logging: custom<EventLoggerOptions | false>({
@@ -424,13 +426,13 @@ export const MODULE_OPTIONS = new OptionGroup('', {
     },
   }),
   /**
-   * Whether this process tells others of the calls that it makes and of its part of the journal: over Redis all processes of
-   * the namespace, in the mode `remote` the registry.
+   * Whether this process reports its calls and its journal entries: over Redis to all processes of the namespace, in the mode
+   * `remote` to the registry.
    * @default true
    */
   report: boolean({ default: true }),
   /**
-   * The prom-client registry that metrics go into, what their names start with, and the buckets of durations.
+   * The prom-client registry of the metrics, the prefix of their names, and the buckets of durations.
    * @default a registry of their own, `service_discovery_`, 1 ms to 30 s
    */
   metrics: whole<DiscoveryMetricsOptions>(METRICS_OPTIONS),
@@ -477,9 +479,9 @@ export interface ResolvedServiceDiscoveryOptions {
   readonly tls: TlsByService;
   readonly requireTls: boolean;
   readonly api: ApiOptions | false;
-  /** Undefined for all that are not forbidden. */
+  /** Undefined: every host that is not forbidden. */
   readonly allowedHosts: AllowedHosts | undefined;
-  /** The token of the environment, also where `api` is false. */
+  /** The token of the environment, even if `api` is false. */
   readonly token: string | undefined;
   readonly inheritDeadline: boolean | DeadlineCheck;
   readonly requestId: Partial<RequestIdOptions> | false;

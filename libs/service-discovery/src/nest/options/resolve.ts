@@ -46,7 +46,7 @@ import {
 import { getServiceDiscoveryConfig } from './presets.js';
 
 /**
- * Lays options over the environment over the preset over the defaults, and checks what comes of it.
+ * Merges defaults, preset, environment and options, in order of increasing precedence, and validates the result.
  * @param env such as `process.env`
  * @throws InvalidConfigurationError that lists everything wrong: options, variables and unknown names of both
  */
@@ -133,13 +133,13 @@ function resolveMerged(
   };
 }
 
-/** The variables that say where a registry is, in vain. */
+/** The variables that name a registry but are overruled by `mode: 'memory_only'`. */
 function overruledBy({ mode }: ServiceDiscoveryOptions, inForce: readonly EnvironmentSetting[]): string[] {
   if (mode !== 'memory_only') return [];
   return inForce.filter(({ path }) => path === 'registryUrl' || path === 'redis.url').map(({ name }) => name);
 }
 
-/** The environment's token, which controllers that the app mounts itself go by. */
+/** The token of the environment, used by controllers that the app mounts itself. */
 function tokenOf(settings: readonly EnvironmentSetting[], check: OptionValidator): string | undefined {
   const setting = settings.find(({ path }) => path === 'api.token');
   return setting && TOKEN.read(setting.value, setting.name, check);
@@ -155,7 +155,7 @@ function resolveShutdown(
   check: OptionValidator,
 ): ResolvedServiceDiscoveryOptions['shutdown'] {
   const options = check.gather(() => SHUTDOWN_OPTIONS.resolve(given)) ?? SHUTDOWN_OPTIONS.resolve();
-  // In `memory_only` all who read the registry hear of a draining instance at once.
+  // In `memory_only` every reader of the registry sees a draining instance immediately.
   const { drainDelay = mode === 'memory_only' ? 0 : 300, timeout } = options;
   return { drainDelayMs: drainDelay, timeoutMs: timeout };
 }
@@ -165,7 +165,7 @@ function without(options: ServiceDiscoveryOptions, wrong: readonly Problem[]): S
   return Object.fromEntries(right);
 }
 
-/** The options, by path, that say in another way what the first one would say. */
+/** By path, the options that replace an option. */
 const REPLACED_BY: Readonly<Record<string, readonly string[]>> = {
   mode: ['store'],
   registryUrl: ['store'],
@@ -183,25 +183,25 @@ function withoutReplaced(preset: ServiceDiscoveryOptions, own: ServiceDiscoveryO
   return { ...preset, healthCheck: { ...preset.healthCheck, interval: undefined } };
 }
 
-/** A problem of a value that the environment gave is named, and shown, as it stands there. */
+/** Reports a problem of a value from the environment under the name of its variable. */
 function inItsOwnTerms(
   problem: Problem,
   options: ServiceDiscoveryOptions,
   inForce: readonly EnvironmentSetting[],
   empty: readonly string[],
 ): Problem {
-  // A strategy stands beside its options once there are any.
+  // Merging moves a plain strategy to `loadBalancing.strategy` if there are options beside it.
   const given = problem.path === 'loadBalancing.strategy' ? 'loadBalancing' : problem.path;
   const setting = inForce.find(({ path }) => path === given || given.startsWith(`${path}[`));
   if (setting) return toEnvironmentProblem(problem, setting);
   const isMissing = problem.value === undefined && !isNamed(options, given);
   if (isMissing && empty.includes(given)) return { ...problem, path: variableFor(given) ?? problem.path, value: '' };
-  // A mode that the environment sets gets its URL there, too.
+  // If the environment sets the mode, the missing URL is probably missing there, too.
   const isOfMode = isMissing && inForce.some(({ path }) => path === 'mode');
   return isOfMode ? { ...problem, path: variableFor(given) ?? problem.path } : problem;
 }
 
-/** A variable that sets several options is wrong once. */
+/** Removes duplicates: a variable that sets several options is reported once. */
 function distinct(problems: readonly Problem[]): Problem[] {
   return problems.filter((problem, index) => index === problems.findIndex((one) => isDeepStrictEqual(one, problem)));
 }

@@ -29,8 +29,8 @@ export const API_OPTION_GROUP = new OptionGroup(
     /** Where it is mounted, below the app's global prefix; without slashes at its ends. @default 'service-discovery' */
     path: MOUNT_PATH,
     /**
-     * Where Terminus's health check is mounted, and below it `live` and `ready`; false leaves all three out. A `GET` route of
-     * the app's own on the same path takes its place.
+     * Where Terminus's health check is mounted, with `live` and `ready` below it; false disables all three. A `GET` route of the
+     * app on the same path takes precedence.
      * @default 'health'
      */
     healthPath: custom<string | false>({
@@ -43,15 +43,14 @@ export const API_OPTION_GROUP = new OptionGroup(
       },
     }),
     /**
-     * Whether reading calls need the same as writing ones. False opens them to every client that reaches the app, with secrets
-     * masked and without health data; `/watch` and `/events` stay closed.
+     * Whether reads need the same authorization as writes. False opens reads to every client that can reach the app, with
+     * secrets masked and without health data; `/watch` and `/events` stay closed.
      * @default true
      */
     guardReads: boolean({ default: true }),
     /**
-     * Who may read and write without the `token`: a guard of the app's own, as a class or an object. A
-     * class that is a provider somewhere in the app is used as it stands there, else it is made for the API; it cannot be
-     * request-scoped.
+     * A guard of the app, as a class or an object, that decides who may read and write without the `token`. If the class is a
+     * provider of the app, that instance is used, else one is created; it cannot be request-scoped.
      * @default loopback peers only, see {@link isLocalRequest}
      */
     guard: optional(
@@ -64,24 +63,24 @@ export const API_OPTION_GROUP = new OptionGroup(
       }),
     ),
     /**
-     * `SERVICE_DISCOVERY_TOKEN`: a secret that this process shares with those that register with it. A request with
-     * `Authorization: Bearer <token>` may read and write, wherever it comes from. Several tokens are separated by
-     * commas, so that one can be replaced without an interruption.
+     * `SERVICE_DISCOVERY_TOKEN`: a secret shared with the processes that register here. A request with
+     * `Authorization: Bearer <token>` may read and write from any address. Several tokens, separated by commas, allow rotation
+     * without an interruption.
      * @default none
      */
     token: TOKEN,
     /**
-     * What callers may do who show a credential of their own. Where there is a list, requests without a credential are refused
-     * from this machine too. The `token` stands beside it, and its holders may do everything.
-     * @default none: who is let in may do everything
+     * Rights of callers with a credential of their own. With a list, requests without a credential are refused even from this
+     * machine. Holders of the `token` may still do everything.
+     * @default none: every admitted caller may do everything
      */
     access: optional(unchecked<readonly AccessRule[]>({ range: 'a list of rules' })),
-    /** Which JSON web tokens are valid. What their holders may do, `access` or `authorize` says. @default none */
+    /** Which JSON web tokens are valid. `access` or `authorize` decides what their holders may do. @default none */
     jwt: optional(group(JWT_OPTIONS) as Option<JwtOptions, ResolvedJwtOptions>),
     /**
-     * Asked last, about every request of a known caller: only true lets it through. It refuses what everything else allows, and
-     * never the other way round. Where there is no `access`, it alone says what callers may do who show a JSON web token or a
-     * client certificate. Lists, streams and watches are one question without `serviceName`.
+     * Called last, for every request of a known caller; only true admits it. It can refuse a request that everything else
+     * allows, but never admit one that was refused. Without `access`, it alone decides what callers with a JSON web token or a
+     * client certificate may do. Lists, streams and watches are authorized once, without `serviceName`.
      * @default no further check
      */
     authorize: optional(
@@ -94,8 +93,8 @@ export const API_OPTION_GROUP = new OptionGroup(
       }),
     ),
     /**
-     * What a registration may have its health check ask: `own`: the instance's own host and port, without headers; `any`:
-     * another port, host header and headers too.
+     * Targets that a registration may set for its health check: `own`: the instance's own host and port, without headers;
+     * `any`: also another port, another host header and other headers.
      * @default 'own'
      */
     checkTargets: oneOf(['own', 'any'], { default: 'own' }),
@@ -104,26 +103,25 @@ export const API_OPTION_GROUP = new OptionGroup(
     /** How many processes may have `/watch` open at once, 1 to 100,000; others get 503. @default 5000 */
     maxWatches: count({ default: 5_000, min: 1, max: 100_000 }),
     /**
-     * How much a caller may add to the registry over the API, and how much a list shows; beyond that registrations get 429 with
-     * `Retry-After`.
-     * @default limits that a fleet of 10,000 instances with one token does not meet
+     * Limits on what callers may add to the registry over the API, and on the size of lists. Registrations beyond them get
+     * 429 with `Retry-After`.
+     * @default limits that a fleet of 10,000 instances with one token does not reach
      */
     limits: LIMITS,
     /**
-     * Whether the library's routes stand in the app's own Swagger document, with their schemas. Those of the API name
-     * the security scheme `bearer`, that of `DocumentBuilder.addBearerAuth()`. Without it, `openapi.json` of the package
-     * describes them.
+     * Whether the library's routes appear in the app's Swagger document, with their schemas. API routes use the security scheme
+     * `bearer`, which `DocumentBuilder.addBearerAuth()` defines. `openapi.json` of the package describes them in any case.
      * @default false
      */
     swagger: boolean({ default: false }),
     /**
-     * The former place of the option `allowedHosts`, with the same effect; one of the two may be set.
+     * Former location of the option `allowedHosts`, with the same effect; set only one of the two.
      * @default none
      */
     allowedHosts: ALLOWED_HOSTS,
     /**
-     * Decorators of the app's own for every route of the library, those of the health check among them: such as the `@Public()`
-     * that lets a route pass the app's global guard. Who may call the API is decided all the same: see `token` and `guard`.
+     * Decorators for every route of the library, including the health routes, such as the app's `@Public()`, which exempts a
+     * route from its global guard. The API still authorizes its callers: see `token` and `guard`.
      * @default none
      */
     decorators: DECORATORS,
