@@ -26,10 +26,10 @@ export async function standstill(stage: Stage): Promise<void> {
   const opened = (): true | undefined => caller.with(instanceId).some(({ what }) => what === 'opened') || undefined;
   await waitFor('the circuit of user-1 to open', opened, PATIENCE_MS);
   await load.more(40);
-  const { timeouts, calls } = whileOpen(caller, instanceId);
+  const { failures, calls } = whileOpen(caller, instanceId);
   claims.check(
     `SIGSTOP: its circuit opens after ${THRESHOLD} attempts that timed out, and gets no more calls`,
-    timeouts <= THRESHOLD && calls === 0,
+    failures === THRESHOLD && calls === 0,
     `${calls} calls while it was open`,
   );
 
@@ -50,15 +50,15 @@ export async function standstill(stage: Stage): Promise<void> {
   print.faults(load.failures);
 }
 
-/** Attempts that failed until the circuit opened, and calls to the instance while it was open. */
-function whileOpen(caller: Caller, instanceId: string): { timeouts: number; calls: number } {
-  let state: 'never' | 'open' | 'closed' = 'never';
-  let [timeouts, calls] = [0, 0];
-  for (const { what } of caller.with(instanceId)) {
-    if (what === 'opened') state = 'open';
-    else if (what === 'half_opened') state = 'closed';
-    else if (what === 'failed' && state === 'never') timeouts++;
-    else if (what === 'picked' && state === 'open') calls++;
+/** Failures that opened the circuit for the first time, and calls to the instance while it was open. */
+function whileOpen(caller: Caller, instanceId: string): { failures: number | undefined; calls: number } {
+  const seen = caller.with(instanceId);
+  let isOpen = false;
+  let calls = 0;
+  for (const { what } of seen) {
+    if (what === 'opened') isOpen = true;
+    else if (what === 'half_opened') isOpen = false;
+    else if (what === 'picked' && isOpen) calls++;
   }
-  return { timeouts, calls };
+  return { failures: seen.find(({ what }) => what === 'opened')?.failures, calls };
 }

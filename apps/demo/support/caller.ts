@@ -22,9 +22,11 @@ export interface Encounter {
   readonly instanceId: string;
   /** By `performance.now()`. */
   readonly at: number;
+  /** The failures that opened its circuit. */
+  readonly failures?: number;
 }
 
-type Note = (what: Encounter['what'], instanceId: string | undefined) => void;
+type Note = (what: Encounter['what'], instanceId: string | undefined, failures?: number) => void;
 
 class NotingTransport extends UndiciTransport {
   constructor(private readonly note: Note) {
@@ -62,14 +64,14 @@ export class Caller {
     options: CommunicatorOptions = {},
   ): Promise<Caller> {
     const encounters: Encounter[] = [];
-    const note: Note = (what, instanceId) => {
-      if (instanceId !== undefined) encounters.push({ what, instanceId, at: performance.now() });
+    const note: Note = (what, instanceId, failures) => {
+      if (instanceId !== undefined) encounters.push({ what, instanceId, at: performance.now(), failures });
     };
     const store = new RemoteRegistryStore(registryAt);
     const registry = new ServiceRegistry(store);
     const events = new EventBus({ clock: systemClock });
     events.on('call.picked', ({ instanceId }) => note('picked', instanceId));
-    events.on('circuit.opened', ({ instanceId }) => note('opened', instanceId));
+    events.on('circuit.opened', ({ instanceId, failures }) => note('opened', instanceId, failures));
     events.on('circuit.half_opened', ({ instanceId }) => note('half_opened', instanceId));
     await registry.start();
     const communicator = new ServiceCommunicator({ registry, transport: new NotingTransport(note), events }, options);
