@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import {
   Body,
   type CallHandler,
@@ -18,18 +17,35 @@ import { INSTANCE } from './instance.js';
 interface ChaosState {
   /** Every call is answered with 503, while `/health` still passes. */
   failing: boolean;
-  /** Every call takes at least this many milliseconds. */
-  delayMs: number;
+  /** No call is answered until this ends. */
+  holding: boolean;
   /** How many calls were answered with 503. */
   failed: number;
+  /** How many calls are held now. */
+  held: number;
 }
+
+type ChaosSettings = Partial<Pick<ChaosState, 'failing' | 'holding'>>;
 
 @Injectable()
 class Chaos {
-  readonly state: ChaosState = { failing: false, delayMs: 0, failed: 0 };
+  readonly state: ChaosState = { failing: false, holding: false, failed: 0, held: 0 };
+  private readonly waiting: (() => void)[] = [];
+
+  set({ failing, holding }: ChaosSettings): void {
+    if (failing !== undefined) this.state.failing = failing;
+    if (holding !== undefined) this.state.holding = holding;
+    if (holding === false) for (const release of this.waiting.splice(0)) release();
+  }
+
+  async hold(): Promise<void> {
+    this.state.held++;
+    await new Promise<void>((resolve) => this.waiting.push(resolve));
+    this.state.held--;
+  }
 }
 
-/** DEMO ONLY, do not copy: makes an instance fail or slow down on demand. */
+/** DEMO ONLY, do not copy: makes an instance fail, or hold its calls, on demand. */
 @Controller('chaos')
 class ChaosController {
   constructor(private readonly chaos: Chaos) {}
@@ -41,9 +57,8 @@ class ChaosController {
 
   @Post()
   @HttpCode(200)
-  set(@Body() { failing, delayMs }: Partial<Omit<ChaosState, 'failed'>>): ChaosState {
-    if (failing !== undefined) this.chaos.state.failing = failing;
-    if (delayMs !== undefined) this.chaos.state.delayMs = delayMs;
+  set(@Body() settings: ChaosSettings): ChaosState {
+    this.chaos.set(settings);
     return this.chaos.state;
   }
 }
@@ -54,9 +69,8 @@ export class ChaosInterceptor implements NestInterceptor {
   constructor(private readonly chaos: Chaos) {}
 
   async intercept(_context: unknown, next: CallHandler): Promise<Observable<unknown>> {
-    const { failing, delayMs } = this.chaos.state;
-    if (delayMs > 0) await delay(delayMs);
-    if (!failing) return next.handle();
+    if (this.chaos.state.holding) await this.chaos.hold();
+    if (!this.chaos.state.failing) return next.handle();
     this.chaos.state.failed++;
     throw new ServiceUnavailableException(`${INSTANCE} was told to fail`);
   }
