@@ -1,15 +1,15 @@
 import { type ModulesContainer } from '@nestjs/core';
 import { ServiceCommunicator } from '../communicator/index.js';
 
-/** What Nest's container knows of the dependencies of a class or a factory, however they are declared. */
+/** The part of Nest's `InstanceWrapper` that lists the dependencies of a class or a factory. */
 interface Wrapper {
   getCtorMetadata(): readonly { readonly token: unknown }[] | undefined;
   getPropertiesMetadata(): readonly { readonly wrapper: { readonly token: unknown } }[] | undefined;
 }
 
 /**
- * Whether anything of the app takes the {@link ServiceCommunicator}, as typed clients and `HttpService` do: known once Nest has
- * made the app's providers. What looks it up at runtime, by `ModuleRef`, is not seen.
+ * Whether anything in the app injects {@link ServiceCommunicator}, as typed clients and `HttpService` do. Call it once Nest has
+ * instantiated the providers. Lookups at runtime, by `ModuleRef`, are not detected.
  */
 export function makesCalls(modules: ModulesContainer): boolean {
   for (const { controllers, providers, injectables } of modules.values()) {

@@ -3,10 +3,10 @@ import { type ModulesContainer } from '@nestjs/core';
 import { isPlainObject, type Problem } from '../common/index.js';
 import { lacksValue, type ServiceDiscoveryOptions, withoutSecrets } from './options/index.js';
 
-/** What a module was made with, as it was given: the options, or the word that a factory makes them. */
+/** The options that a module was created with, or `forRootAsync` if a factory creates them. */
 export type GivenOptions = ServiceDiscoveryOptions | 'forRootAsync';
 
-/** Options as they are compared: a `registryUrl` without a value is not one that was left out, since the start goes by it. */
+/** Options for comparison. An undefined `registryUrl` differs from one that was left out: with it, the app does not start. */
 export function toGiven(options: ServiceDiscoveryOptions): ServiceDiscoveryOptions {
   return lacksValue(options, 'registryUrl') ? { ...options, registryUrl: NO_VALUE } : options;
 }
@@ -17,8 +17,8 @@ const NO_VALUE = 'undefined';
 export const GIVEN_OPTIONS = Symbol('nest-service-discovery:given-options');
 
 /**
- * Hands out one and the same module for equal options, which Nest then makes once an app. Modules that no app uses any
- * more are let go.
+ * Returns the same module for equal options, so that Nest instantiates it once per app. Modules that are no longer used can
+ * be garbage collected.
  */
 export class SharedModules {
   private refs: WeakRef<DynamicModule>[] = [];
@@ -37,7 +37,7 @@ export class SharedModules {
   }
 }
 
-/** Plain objects and lists are compared by what they hold; all else, such as a transport, a guard or a function, by identity. */
+/** Compares plain objects and lists by content, and everything else, such as a transport or a function, by identity. */
 export function isSame(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
   if (Array.isArray(a) && Array.isArray(b))
@@ -47,7 +47,7 @@ export function isSame(a: unknown, b: unknown): boolean {
   return [...names].every((name) => isSame(a[name], b[name]));
 }
 
-/** What is wrong where an app holds the module more than once; empty where it does not. */
+/** The problems if an app contains more than one instance of the module; empty otherwise. */
 export function findConflicts(modules: ModulesContainer, metatype: Type): Problem[] {
   const given = [...modules.values()]
     .filter((module) => module.metatype === metatype)

@@ -4,8 +4,8 @@ import { ServiceCommunicator } from '../communicator/index.js';
 type Methods = Readonly<Record<string, unknown>>;
 
 /**
- * Whether the app provides anything with all of these methods. Asked before an optional package is loaded only to look for what
- * the app has of it, which takes longer than a small app's whole start. By methods, since minifiers rename classes.
+ * Whether a provider of the app has all of these methods. Avoids loading an optional package just to look for its classes,
+ * which would take longer than the start of a small app. Goes by methods, since minifiers rename classes.
  */
 export function providesAnyWith(modules: ModulesContainer, ...methods: readonly string[]): boolean {
   const hasAll = (one: Methods | null | undefined): boolean =>

@@ -5,7 +5,7 @@ import { redisHostsOf } from '../store/index.js';
 import { type ResolvedServiceDiscoveryOptions } from './options/index.js';
 import { OPTIONS_IN_FORCE } from './tokens.js';
 
-/** What tells where the registry is, and who may read it. */
+/** The options that determine where the registry is, and who may read it. */
 export type RegistrySettings = Pick<ResolvedServiceDiscoveryOptions, 'mode' | 'remote'> &
   Partial<Pick<ResolvedServiceDiscoveryOptions, 'redis' | 'api'>>;
 
@@ -20,12 +20,12 @@ export function isRegistryElsewhere(settings: RegistrySettings): boolean {
   return !hostsOf(settings).every(isThisMachine);
 }
 
-/** 0.0.0.0 is written by mistake where a server is to be reached, and reaches this machine. */
+/** A client that connects to 0.0.0.0, usually by mistake, reaches its own machine. */
 function isThisMachine(host: string): boolean {
   return isLoopbackHost(host) || parseAddress(canonicalHost(host) ?? '')?.range() === 'unspecified';
 }
 
-/** What lets other machines in that have what it takes; undefined: nothing does, as far as this process knows. */
+/** What other machines need to be admitted; undefined: as far as this process knows, they are not. */
 export function letsOthersIn({ api, remote }: Partial<RegistrySettings>): string | undefined {
   if (remote?.token !== undefined) return 'the token';
   if (api === undefined || api === false) return undefined;
@@ -45,7 +45,7 @@ export function loopbackCure(byToken: boolean): string {
   return `${first}, or have it listen on 0.0.0.0`;
 }
 
-/** Where the registry's servers are; none where a store of the app, or a Redis client of its own, does not tell. */
+/** The hosts of the registry; empty if unknown, as with a custom store or Redis client. */
 function hostsOf({ mode, remote, redis }: RegistrySettings): readonly string[] {
   if (mode === 'memory_only') return ['localhost'];
   return remote ? [new URL(remote.url).hostname] : redisHostsOf(redis ?? {});
@@ -55,7 +55,7 @@ const ALONE =
   'This process is a registry of its own (memory_only), and no other process has registered here: processes find each other by a common ' +
   "registryUrl (SERVICE_DISCOVERY_REGISTRY_URL), or over Redis (mode: 'redis_backed')";
 
-/** What the place of the registry says about what is found there. */
+/** Hints for errors that the place of the registry may explain. */
 @Injectable()
 export class RegistryPlace {
   private readonly isElsewhere: boolean;
@@ -68,7 +68,7 @@ export class RegistryPlace {
     this.isElsewhere = isRegistryElsewhere(options);
   }
 
-  /** Why a service may not be registered here: a sentence without its full stop; empty where nothing suggests it. */
+  /** Why a service may be missing from this registry: a sentence without its full stop; empty if there is no hint. */
   notFoundHint(): string {
     if (this.options.mode !== 'memory_only') return '';
     for (const instances of this.registry.snapshot.services.values())

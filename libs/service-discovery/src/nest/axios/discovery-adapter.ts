@@ -46,16 +46,16 @@ export function discoveryAdapter(
   return adapter;
 }
 
-/** What takes the place of an `httpsAgent`. */
+/** The alternative to an `httpsAgent`, for errors. */
 export const HTTPS_AGENT_HINT =
   'services are called with the TLS of ServiceDiscoveryModule (transport: { tls }); for other hosts, a request may have an agent of its own';
 
 const OVER_TLS: SelectionCriteria = { protocol: 'https' };
 const ABSOLUTE_URL = /^https?:\/\//i;
-/** Puts URLs together without the defaults of an instance, which a request's config holds already. */
+/** Builds URLs. It needs no defaults: a request's config already includes those of its axios instance. */
 const URLS = new axios.Axios();
 
-/** What axios makes of `url`, `baseURL` and `params`. */
+/** The URL that axios builds from `url`, `baseURL` and `params`. */
 function urlOf({ url = '', baseURL, params, paramsSerializer, allowAbsoluteUrls }: InternalAxiosRequestConfig): string {
   if (!params && ABSOLUTE_URL.test(url) && (!baseURL || allowAbsoluteUrls !== false)) return url;
   return URLS.getUri({ url, baseURL, params: params as unknown, paramsSerializer, allowAbsoluteUrls });
@@ -106,7 +106,7 @@ function toRequest(
     path,
     headers: headers.toJSON(),
     body,
-    // Axios counts in milliseconds, and 0 is its word for no timeout of its own.
+    // Axios counts in milliseconds; 0 means no timeout.
     timeout: timeout ? `${timeout}ms` : undefined,
     criteria: isSecure ? OVER_TLS : undefined,
     cancellation,

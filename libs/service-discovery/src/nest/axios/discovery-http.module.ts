@@ -20,7 +20,7 @@ export interface DiscoveryHttpOptions extends Omit<CreateAxiosDefaults, 'adapter
 
 /** Defaults that are made when the app starts. */
 export interface DiscoveryHttpAsyncOptions extends Pick<ModuleMetadata, 'imports'> {
-  /** What the factory takes. */
+  /** Dependencies of the factory. */
   inject?: FactoryProvider['inject'];
   useFactory: (...args: never[]) => DiscoveryHttpOptions | Promise<DiscoveryHttpOptions>;
 }

@@ -12,14 +12,14 @@ interface FormStream extends Readable {
   getHeaders(): Record<string, string>;
 }
 
-/** What axios's transforms have left of a request's data, as a body to send. A form can be sent once, so never retried. */
+/** Converts a request's data, after axios's transforms, to a body. A form can be sent only once, so it is never retried. */
 export function toRequestBody(data: unknown): SentBody {
   if (data === undefined || data === null) return { body: undefined };
   if (typeof data === 'string' || data instanceof Uint8Array) return { body: data };
   if (data instanceof ArrayBuffer) return { body: new Uint8Array(data) };
   if (data instanceof Readable) return { body: data, headers: isFormStream(data) ? data.getHeaders() : undefined };
   if (data instanceof FormData || data instanceof Blob) {
-    // The fetch API knows how to write a form, and which boundary it took.
+    // The fetch API encodes a form and generates its boundary.
     const { body, headers } = new Response(data);
     const contentType = headers.get('content-type');
     return {

@@ -12,7 +12,7 @@ export interface ServiceUrl {
 }
 
 const HTTP_URL = /^http(s)?:\/\/([^/?#:]*)(:\d*)?(?![^/?#])([^#]*)/i;
-/** What is the host of another server as it stands: a domain, this machine, an address in whatever spelling. */
+/** Hosts that may be other servers: a domain, this machine, an address in any notation. */
 const OTHER_HOST = /\.|^(?:localhost|\d+|0x[\da-f]*)$/i;
 
 /**

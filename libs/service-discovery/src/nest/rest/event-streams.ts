@@ -15,7 +15,7 @@ export interface StreamReader {
   cutOff(): void;
 }
 
-/** What is streamed, each with a limit of its own: `api.maxEventReaders`, `api.maxWatches`. */
+/** The kinds of streams, each with its own limit: `api.maxEventReaders`, `api.maxWatches`. */
 export type StreamKind = 'events' | 'watches';
 
 const LIMITS = {
@@ -34,7 +34,7 @@ export function frameOf(type: string, data: unknown, id?: string): string {
   return id === undefined ? frame : `id: ${id}\n${frame}`;
 }
 
-/** How often a stream that has nothing to say shows that it is alive. */
+/** Interval of pings on an idle stream. */
 const PING_INTERVAL_MS = 10_000;
 
 interface FastifyReplyLike {
@@ -139,7 +139,7 @@ export class EventStreams implements BeforeApplicationShutdown {
   }
 }
 
-/** Node's own response; Fastify is told to leave it alone, and the headers that its plugins have set are kept. */
+/** Node's response. Hijacks Fastify's reply, and keeps the headers that its plugins have set. */
 function takeOver(response: unknown): ServerResponse {
   if (!isFastifyReply(response)) return response as ServerResponse;
   response.hijack();

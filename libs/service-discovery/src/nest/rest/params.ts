@@ -16,7 +16,7 @@ import { RawRegistration, RegistrationPipe } from './registration-pipe.js';
  * refused, and answer in a shape of its own.
  */
 
-/** The longest bodies that are read. All are above what is valid, so that a client hears which field is too long. */
+/** Body limits. All exceed what is valid, so that the error can name the field that is too long. */
 export const REGISTRATION_BYTES = 256 * 1024;
 /** One or two short fields. */
 const WORD_BYTES = 4 * 1024;

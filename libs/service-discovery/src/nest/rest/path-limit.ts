@@ -21,7 +21,7 @@ export class PathLimit {
   constructor(@Inject(HttpAdapterHost) private readonly host: HttpAdapterHost) {}
 
   /**
-   * What of a registration is too long to stand in a path.
+   * Finds the names of a registration that are too long for a path.
    * @param wrong the fields that have another problem, which are left alone
    */
   findProblems(registration: RegisterServiceDto, wrong: ReadonlySet<string>): Problem[] {

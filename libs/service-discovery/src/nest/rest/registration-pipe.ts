@@ -12,7 +12,7 @@ import { InvalidRequestError } from './rest-error.js';
 /** The body of a registration, and where it comes from. */
 interface SentRegistration {
   readonly body: BodyReading;
-  /** As the platform tells it: that of the socket, unless the app trusts what its proxy says (`trust proxy`). */
+  /** The client's address: that of the socket, unless the app trusts its proxy (`trust proxy`). */
   readonly peer: string | undefined;
 }
 
@@ -53,8 +53,8 @@ const INSTEAD =
   'unless the registry has `api.checkTargets: "any"`; a process that checks sets it in healthCheck.services';
 
 /**
- * Finds what a registration asks of its health check that leads the checking process elsewhere: another port, a host
- * header of another host, headers. With them, checks would read whatever the checking process can reach.
+ * Finds health check settings that would send the checking process elsewhere: another port, a different host header, other
+ * headers. They would let a registrant make requests to anything that the checking process can reach (SSRF).
  * @param path where the health check stands
  */
 function findTargetProblems(

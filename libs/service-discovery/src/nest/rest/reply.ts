@@ -2,8 +2,8 @@ import { Inject, Injectable } from '@nestjs/common';
 import { HttpAdapterHost } from '@nestjs/core';
 
 /**
- * Sends the answers of the API past the app's interceptors: one that wraps every body (`{ data: … }`) is common, and
- * would make the API another one than its clients know. They still see what is sent.
+ * Sends the API's responses without the changes of the app's interceptors: an interceptor that wraps every body
+ * (`{ data: … }`) is common, and would break the API's clients. Interceptors still see what is sent.
  */
 @Injectable()
 export class Reply {

@@ -3,7 +3,7 @@ import { Readable } from 'node:stream';
 import { type HttpAdapterHost } from '@nestjs/core';
 import { messageOf } from '../../common/index.js';
 
-/** What the body of a request turned out to be. */
+/** The result of reading a request's body. */
 export type BodyReading =
   | { readonly kind: 'none' }
   | { readonly kind: 'json'; readonly value: unknown }
@@ -12,15 +12,15 @@ export type BodyReading =
   | { readonly kind: 'too_large'; readonly limitBytes: number };
 
 /**
- * How much of a body is read and dropped after an answer that came before its end, so that a client which is still sending
- * hears the answer: after so many bytes the connection is closed, after so few it is kept.
+ * How much of a body is read and discarded after a response that was sent before its end, so that a client that is still
+ * sending receives the response: up to `few` bytes the connection is kept, beyond `most` it is closed.
  */
 const DROPPED_BYTES = { most: 4 * 1024 * 1024, few: 64 * 1024 };
 
-/** A body that is read only once the guard has let its request in. */
+/** A request whose body is read only after the guard has admitted it. */
 interface UnreadBody {
   readonly stream: NodeJS.ReadableStream;
-  /** As the client sent them. */
+  /** The headers as the client sent them. */
   readonly headers: IncomingHttpHeaders;
 }
 
@@ -31,11 +31,11 @@ interface RequestLike {
   readonly body?: unknown;
 }
 
-/** What bodies turned out to be that were read before: a guard may have asked for one. */
+/** Bodies that have already been read, for example by a guard. */
 const readings = new WeakMap<object, Promise<BodyReading>>();
 
 /**
- * Reads the body of a request once, up to a limit; one that the app's own parser has read is taken as that left it.
+ * Reads the body of a request once, up to a limit. A body that the app's own parser has read is used as parsed.
  * @param limitBytes of what the client sends
  */
 export function readBody(request: RequestLike, limitBytes: number): Promise<BodyReading> {
@@ -59,7 +59,7 @@ async function readOnce(request: RequestLike, limitBytes: number): Promise<BodyR
   return isJson(contentType) ? { kind: 'json', value: request.body } : { kind: 'wrong_type', contentType };
 }
 
-/** Shows a request with the headers that its client sent, once the app's parsers have passed it over. */
+/** Restores the headers that the client sent, after the app's parsers have skipped the request. */
 export function restoreHeaders(request: RequestLike): void {
   const { headers } = unread.get(request) ?? {};
   if (headers) Object.assign(request.headers, headers);
@@ -84,9 +84,9 @@ interface ExpressLike {
 }
 
 /**
- * Keeps the app's parsers off the bodies of the API's own routes: they would read all of a body before a guard has looked at
- * the request, and refuse a bad one from outside of every controller, in the app's own shape and without naming a field.
- * Here {@link readBody} reads it, for the controller, after the guard. Other routes are left alone.
+ * Makes the app's body parsers skip the API's routes: they would read a whole body before any guard runs, and reject a
+ * malformed one outside of the controllers, in the app's own format and without naming a field. {@link readBody} reads it
+ * instead, after the guard. Other routes are not affected.
  */
 export class RequestBodyReader {
   private readonly route: RegExp;
@@ -112,7 +112,7 @@ export class RequestBodyReader {
       if (mayHaveBody(request) && request.body === undefined) {
         dropRestAfter(response, request);
         unread.set(request, { stream: request, headers: { ...request.headers } });
-        // Parsers recognize a body by these.
+        // Parsers recognize a body by these headers.
         delete request.headers['content-length'];
         delete request.headers['transfer-encoding'];
       }
@@ -141,7 +141,7 @@ export class RequestBodyReader {
   }
 }
 
-/** Over HTTP/2 a body needs no header. */
+/** Over HTTP/2, a body needs no `content-length` or `transfer-encoding`. */
 function mayHaveBody({ headers, httpVersionMajor }: IncomingMessage): boolean {
   return httpVersionMajor > 1 || headers['content-length'] !== undefined || headers['transfer-encoding'] !== undefined;
 }

@@ -13,7 +13,7 @@ export class RequestedService {
   ) {}
 
   /**
-   * Asks about what is followed alone: a question does not make this process follow a service.
+   * Reads only services that are already followed: a lookup must not make this process follow another one.
    * @throws ServiceNotFoundError
    */
   mustExist(name: string, request: object): void {

@@ -4,7 +4,7 @@ import { HostNotAllowedError } from '../../model/index.js';
 import { type ServiceRegistry } from '../../registry/index.js';
 import { AccessError, KeysUnavailableError } from './access/index.js';
 
-/** Codes that only HTTP knows, beside those of the library. */
+/** Error codes of the REST API besides those of the library. */
 export type RestErrorCode =
   | ErrorCode
   | 'UNAUTHORIZED'
@@ -21,7 +21,7 @@ export type RestErrorCode =
 export interface FieldProblem {
   /** The field in the request's own spelling; `body` where the body as a whole is wrong. */
   readonly field: string;
-  /** What was sent, shortened; what is inside of objects and lists is not repeated. */
+  /** The value that was sent, shortened; the contents of objects and lists are left out. */
   readonly value: unknown;
   /** What is allowed. */
   readonly expected: string;
@@ -32,13 +32,13 @@ export interface ErrorBody {
   readonly error: {
     readonly code: RestErrorCode;
     readonly message: string;
-    /** The address of what is known about the code, and how to mend it. */
+    /** URL of the documentation of the code. */
     readonly page: string;
-    /** Every wrong field; empty where the fault is none of the request's fields. */
+    /** Every wrong field; empty if the error is not about a field of the request. */
     readonly problems: readonly FieldProblem[];
     readonly service?: string;
     readonly instance_id?: string;
-    /** What the host is, with `HOST_NOT_ALLOWED`. */
+    /** With `HOST_NOT_ALLOWED`: the kind of host. */
     readonly reason?: string;
     /** With `UNAUTHORIZED` and `FORBIDDEN`: a global guard of the app refused the request, before the token was looked at. */
     readonly refused_by?: 'global_guard';
@@ -65,7 +65,7 @@ export class PayloadTooLargeError extends Error {
   }
 }
 
-/** As many readers have a stream open as may. */
+/** The maximum number of open streams is reached. */
 export class TooManyStreamsError extends Error {
   readonly retryAfterMs = 10_000;
 
@@ -101,10 +101,10 @@ const STATUS_BY_CODE: Readonly<Partial<Record<ErrorCode, number>>> = {
   REGISTRY_UNAVAILABLE: 503,
 };
 
-/** How long a client should wait where nothing better is known. */
+/** The default of `Retry-After`. */
 const DEFAULT_RETRY_AFTER_MS = 1_000;
 
-/** The answer to an error; undefined where it is a fault of ours that a client need not know about. */
+/** The response to an error; undefined for an internal error, whose details are not exposed. */
 export function toErrorBody(error: unknown): ErrorBody | undefined {
   if (error instanceof PayloadTooLargeError) {
     const problem = { field: 'body', value: null, expected: `at most ${error.limitBytes} bytes` };
@@ -133,7 +133,7 @@ export function toRefusalBody({ error, status_code }: ErrorBody): ErrorBody {
   return { error: { ...error, message, refused_by: 'global_guard' }, status_code };
 }
 
-/** What is answered where {@link toErrorBody} has nothing to say. */
+/** The response if {@link toErrorBody} returns undefined. */
 export const INTERNAL_ERROR_BODY = bodyOf(500, 'INTERNAL_ERROR', 'The request failed; the log of the server says why');
 
 function bodyOf(
@@ -187,7 +187,7 @@ function codeOfStatus(status: number): RestErrorCode {
   }
 }
 
-/** A wrong value as it may be shown: short, and without what an object holds, since that may be a secret. */
+/** A wrong value as shown in an error: shortened, and without the contents of objects, which may be secret. */
 function brief(value: unknown): unknown {
   if (value === undefined) return null;
   if (typeof value === 'string') return value.length > 80 ? `${value.slice(0, 77)}...` : value;
@@ -195,7 +195,7 @@ function brief(value: unknown): unknown {
   return typeof value === 'object' && value !== null ? '[object]' : value;
 }
 
-/** While the registry is away, what is answered is that old, as a cache would say it (RFC 9111, section 5.1). */
+/** While the registry is unreachable, reports the age of the data as a cache would (RFC 9111, section 5.1). */
 export function ageHeader(registry: Pick<ServiceRegistry, 'snapshot' | 'ageMs'>): Readonly<Record<string, string>> {
   return registry.snapshot.connected ? {} : { age: String(Math.floor(registry.ageMs() / 1_000)) };
 }

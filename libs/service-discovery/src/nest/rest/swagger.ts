@@ -29,7 +29,7 @@ export function ShowInSwagger(): ClassDecorator {
   };
 }
 
-/** What {@link ShowInSwagger} says but for the security scheme, which the app's decorators may name. */
+/** {@link ShowInSwagger} without the security scheme, which the app's decorators may set. */
 export function describeController(controller: object): void {
   Reflect.defineMetadata(EXCLUDE_CONTROLLER, [false], controller);
   Reflect.defineMetadata(TAGS, ['service-discovery'], controller);
@@ -46,7 +46,7 @@ export function describeController(controller: object): void {
 /** From the registry's own machine no token is needed. */
 const TOKEN: readonly object[] = [{ bearer: [] }, {}];
 
-/** Has the routes name the security scheme of the token, where the app's decorators name none. */
+/** Sets the security scheme of the token on routes for which the app's decorators set none. */
 export function requireToken(controller: object): void {
   for (const name of Object.keys(OPERATIONS)) {
     const handler = handlerOf(controller, name);

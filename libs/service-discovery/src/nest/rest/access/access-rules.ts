@@ -1,12 +1,12 @@
 import { isRecord, type Problem, readTokens, TOKENS_RULE, unknownOption } from '../../../common/index.js';
 import { API_RIGHTS, type ApiRight } from '../../../model/index.js';
 
-/** What a rule gives to the callers that it names. */
+/** The rights that a rule grants. */
 export interface AccessRights {
   /**
-   * - `read`: look services up, list and watch them
-   * - `register`: register instances; renew, remove and set the status of those that the caller has registered
-   * - `operate`: renew, remove and set the status of instances of all callers, and hold circuits
+   * - `read`: look up, list and watch services
+   * - `register`: register instances; renew, remove and set the status of the caller's own instances
+   * - `operate`: renew, remove and set the status of every caller's instances, and force circuits
    */
   readonly may: readonly ApiRight[];
   /**
@@ -16,21 +16,21 @@ export interface AccessRights {
   readonly services?: readonly string[];
 }
 
-/** Callers that show a token. */
+/** Callers with a token. */
 export interface TokenAccess extends AccessRights {
-  /** Sent as `Authorization: Bearer <token>`. Several, separated by commas, replace each other without an interruption. */
+  /** Sent as `Authorization: Bearer <token>`. Several tokens, separated by commas, allow rotation without an interruption. */
   readonly token: string;
   /**
-   * The name of these callers, as owner of instances and in messages: `token:<name>`. Without one it is a hash of the token.
+   * Names these callers as owners of instances and in messages: `token:<name>`. Without it, a hash of the token is used.
    */
   readonly name?: string;
 }
 
-/** Callers that show a JSON web token, see `api.jwt`. */
+/** Callers with a JSON web token, see `api.jwt`. */
 export interface JwtAccess extends AccessRights {
   /**
-   * Values of claims, all of which the token has to have: one value, or a list of which one is enough; `*` stands for any
-   * characters except a slash. Of a claim that is a list, and of the words of `scope`, one has to match.
+   * Required claims, all of which must match: a value, or a list of alternatives; `*` stands for any characters except a
+   * slash. A claim that is a list, and `scope`, which is split into words, match if one of their values does.
    */
   readonly jwt: Readonly<Record<string, string | readonly string[]>>;
 }
@@ -43,11 +43,11 @@ interface SpiffeAccess extends AccessRights {
 
 /** Callers with a client certificate for a subject. */
 interface SubjectAccess extends AccessRights {
-  /** Attributes, all of which the subject has to have: `{ CN: 'orders', O: 'shop' }`; `*` as in `spiffe`. */
+  /** Required attributes, all of which must match: `{ CN: 'orders', O: 'shop' }`; `*` as in `spiffe`. */
   readonly subject: Readonly<Record<string, string>>;
 }
 
-/** One rule of `api.access`: the credential of some callers, and what they may do. */
+/** One rule of `api.access`: a credential, and the rights of callers who have it. */
 export type AccessRule = TokenAccess | JwtAccess | SpiffeAccess | SubjectAccess;
 
 const CREDENTIALS = ['token', 'jwt', 'spiffe', 'subject'] as const;

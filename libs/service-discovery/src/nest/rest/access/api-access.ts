@@ -11,7 +11,7 @@ import { type PeerRequest } from './local-request.js';
 import { type Refusal, RequestAccess } from './request-access.js';
 import { AccessError, Rights } from './rights.js';
 
-/** Finds out who sends a request and what it may do, and reports what is refused. One for all controllers. */
+/** Authenticates and authorizes requests, and reports refusals. Shared by all controllers. */
 @Injectable()
 export class ApiAccess implements OnModuleInit {
   private callers: Callers;
@@ -29,7 +29,7 @@ export class ApiAccess implements OnModuleInit {
     if (jwt) this.callers = this.createCallers(await JwtVerifier.create(JWT_OPTIONS.resolve(jwt), this.clock));
   }
 
-  /** @throws KeysUnavailableError if no key is there to check the request's token */
+  /** @throws KeysUnavailableError if the keys to verify the request's token cannot be read */
   find(request: PeerRequest): Promise<Shown> {
     return this.callers.find(request);
   }
@@ -53,7 +53,7 @@ export class ApiAccess implements OnModuleInit {
     readonly instanceId?: string;
   }): void {
     const { action, reason, message, caller, serviceName, instanceId } = refused;
-    // Names in a path may be anything.
+    // A name in a path may be invalid.
     const about = isServiceName(serviceName) ? { service: serviceName, instanceId } : {};
     this.events.emit('api.refused', { action, reason, caller: caller?.id, ...about, message });
   }

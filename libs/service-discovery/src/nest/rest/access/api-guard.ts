@@ -24,28 +24,28 @@ type ApiRequest = PeerRequest & {
   readonly params?: Readonly<Record<string, string | undefined>>;
 };
 
-/** Why a request is refused that shows no caller. */
+/** Why a request without a valid credential is refused. */
 interface Unidentified {
   readonly reason: ApiRefusalReason;
   readonly error: AccessError;
 }
 
-/** Nest's own metadata of the guards of a class; it exports the name from different places in 11 and 12. */
+/** The metadata key of Nest's `@UseGuards()`; Nest 11 and 12 export it from different places. */
 const GUARDS = '__guards__';
 
-/** The requests that {@link ApiGuard} was asked about. */
+/** The requests that reached {@link ApiGuard}. */
 const asked = new WeakSet<object>();
 
 /**
- * Keeps the API closed by default: everything, or with `guardReads: false` what is no plain read.
+ * Protects the API by default: every route, or with `guardReads: false` all but plain reads.
  *
  * 1. A request with the shared token may do everything.
- * 2. What a caller may do whose credential a rule of `api.access` names, the rules say.
- * 3. For all others the app's own guard decides, if there is one.
- * 4. Where there is neither a guard nor a list of rules, a request without a token from this machine may do everything.
+ * 2. A caller whose credential matches a rule of `api.access` gets the rights of the rule.
+ * 3. For all other requests, the app's guard decides, if there is one.
+ * 4. With neither a guard nor rules, a request without a token from this machine may do everything.
  *
- * `api.authorize` is asked last and can only refuse. Guards that a class of the app has by `@UseGuards()`, where it extends
- * one of the controllers, are asked after this one, and decide in place of steps 2 to 4.
+ * `api.authorize` is called last and can only refuse. If a class of the app extends one of the controllers and has guards by
+ * `@UseGuards()`, they run after this one and replace steps 2 to 4.
  */
 @Injectable()
 export class ApiGuard implements CanActivate, OnModuleInit {
@@ -57,13 +57,13 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     @Inject(ApiAccess) private readonly access: ApiAccess,
   ) {}
 
-  /** @throws InvalidConfigurationError when the guard is a class that cannot be made here */
+  /** @throws InvalidConfigurationError if the guard is a class that cannot be instantiated */
   async onModuleInit(): Promise<void> {
     const { guard } = this.api;
     this.guard = typeof guard === 'function' ? await this.instantiate(guard) : guard;
   }
 
-  /** @throws AccessError; KeysUnavailableError if no key is there to check the request's token */
+  /** @throws AccessError; KeysUnavailableError if the keys to verify the request's token cannot be read */
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const request = context.switchToHttp().getRequest<ApiRequest>();
     asked.add(request);
@@ -92,7 +92,7 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     return true;
   }
 
-  /** @returns undefined where only the app's guard can tell */
+  /** @returns undefined if the decision is up to the app's guard */
   private async identify(request: PeerRequest, controller: Type): Promise<Identified | Unidentified | undefined> {
     const shown = await this.access.find(request);
     const known = shown && 'caller' in shown ? shown : undefined;
@@ -111,7 +111,7 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     );
   }
 
-  /** What a body names is checked once it is read. */
+  /** Checks the route's right; the instance that a body names is checked once the body has been read. */
   private async assertMay(
     access: RequestAccess,
     { action, everywhere }: RouteRight,
@@ -126,7 +126,7 @@ export class ApiGuard implements CanActivate, OnModuleInit {
     try {
       return this.moduleRef.get(guard, { strict: false });
     } catch {
-      // It is no provider of the app, or one that is made for each request.
+      // Not a provider of the app, or a request-scoped one.
     }
     try {
       return await this.moduleRef.create(guard);
@@ -137,7 +137,7 @@ export class ApiGuard implements CanActivate, OnModuleInit {
   }
 }
 
-/** Whether {@link ApiGuard} was asked: a request that was refused without that was refused by a global guard of the app. */
+/** Whether a request reached {@link ApiGuard}; if it was refused before, a global guard of the app did it. */
 export function wasAsked(request: object): boolean {
   return asked.has(request);
 }
@@ -150,7 +150,7 @@ function unidentified(error: AccessError): Unidentified {
   return { reason: 'no_credential', error };
 }
 
-/** A client gets a new token of its issuer for 401, as RFC 6750 has it; another shared token it cannot get. */
+/** 401 makes a client fetch a new token from its issuer (RFC 6750). For an invalid shared token that would not help: 403. */
 function invalid({ invalid: message, isRenewable }: InvalidCredential): Unidentified {
   const error = isRenewable
     ? new AccessError('UNAUTHORIZED', message, { challenge: ', error="invalid_token"' })
@@ -158,12 +158,12 @@ function invalid({ invalid: message, isRenewable }: InvalidCredential): Unidenti
   return { reason: 'wrong_credential', error };
 }
 
-/** The answer of a guard, which may be given in each form that Nest takes. */
+/** The result of a guard, which Nest allows to be a value, a promise or an observable. */
 async function resultOf(answer: ReturnType<CanActivate['canActivate']>): Promise<boolean> {
   return isObservable(answer) ? lastValueFrom(answer) : answer;
 }
 
-/** Whether a class that extends a controller of the API has a guard beside this one. */
+/** Whether a class that extends a controller of the API has guards of its own. */
 function hasOwnGuard(controller: Type): boolean {
   const guards = Reflect.getMetadata(GUARDS, controller) as readonly unknown[];
   return guards.some((guard) => guard !== ApiGuard);

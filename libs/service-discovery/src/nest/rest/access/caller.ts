@@ -1,4 +1,4 @@
-/** How a caller has shown who it is. */
+/** How a caller was authenticated. */
 export type CallerKind = 'shared-token' | 'guard' | 'local' | 'token' | 'jwt' | 'certificate';
 
 /** Who sent a request. */
@@ -9,7 +9,7 @@ export interface Caller {
    * `token:<name>`, `token:<hash>`; `jwt:<issuer>#<subject>`; `spiffe://…`; `subject:CN=…,O=…`.
    */
   readonly id: string;
-  /** Of a JSON web token. */
+  /** The claims of its JSON web token. */
   readonly claims?: Readonly<Record<string, unknown>>;
 }
 

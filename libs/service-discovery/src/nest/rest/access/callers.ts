@@ -8,20 +8,20 @@ import { type PeerRequest } from './local-request.js';
 import { Rights } from './rights.js';
 import { bearerOf, SharedToken } from './shared-token.js';
 
-/** A caller, and what it may do. */
+/** An authenticated caller and its rights. */
 export interface Identified {
   readonly caller: Caller;
-  /** Of the tokens that the caller's replaces: what was registered with them is its own. */
+  /** Ids of the same caller under rotated tokens: instances registered with those belong to it, too. */
   readonly formerIds?: readonly string[];
   readonly rights: Rights;
 }
 
-/** What a request shows of its caller: the caller, why its credential is not valid, or nothing. */
+/** The result of authentication: the caller, an invalid credential, or undefined without a credential. */
 export type Shown = Identified | InvalidCredential | undefined;
 
-/** A credential that names no caller. */
+/** A credential that matches no caller. */
 export interface InvalidCredential {
-  /** What is wrong with it. */
+  /** Why it is invalid. */
   readonly invalid: string;
   /** Whether the caller may get a valid one from its issuer. */
   readonly isRenewable?: boolean;
@@ -31,7 +31,7 @@ export interface CallersDeps {
   readonly token?: string;
   readonly rules?: readonly AccessRule[];
   readonly jwt?: JwtVerifier;
-  /** Of callers who show who they are, where no rules say what they may do. */
+  /** The rights of authenticated callers if there are no rules. */
   readonly rightsWithoutRules: Rights;
 }
 
@@ -40,14 +40,14 @@ const WRONG_TOKEN =
 const WRONG_CREDENTIAL =
   "The token of the request is none of the registry's: send one that its `api.token` or `api.access` names.";
 
-/** A rule for tokens, whose tokens are kept as hashes. */
+/** A rule for tokens, of which only hashes are kept. */
 interface TokenRule {
   readonly rule: TokenAccess;
   readonly token: SharedToken;
   readonly ids: readonly string[];
 }
 
-/** Finds out who sent a request, by its token, its JSON web token or its client certificate. */
+/** Authenticates requests by token, JSON web token or client certificate. */
 export class Callers {
   private readonly shared: SharedToken | undefined;
   private readonly tokens: readonly TokenRule[];
@@ -61,7 +61,7 @@ export class Callers {
     }));
   }
 
-  /** @throws KeysUnavailableError if the request shows a JSON web token and no key is there to check it */
+  /** @throws KeysUnavailableError if the keys to verify the request's JSON web token cannot be read */
   async find(request: PeerRequest): Promise<Shown> {
     const bearer = bearerOf(request.headers.authorization);
     return bearer === undefined ? this.byCertificate(request) : this.byBearer(bearer);
@@ -116,7 +116,7 @@ export class Callers {
   }
 }
 
-/** Whether a token has a value that a rule takes in each claim that the rule names. */
+/** Whether a token has a matching value for every claim of a rule. */
 function hasClaims(claims: JwtClaims, wanted: JwtAccess['jwt']): boolean {
   return Object.entries(wanted).every(([name, patterns]) => {
     const values = valuesOf(name, Object.hasOwn(claims, name) ? claims[name] : undefined);
@@ -124,7 +124,7 @@ function hasClaims(claims: JwtClaims, wanted: JwtAccess['jwt']): boolean {
   });
 }
 
-/** The scopes of a token are words in one text (RFC 8693, 4.2). */
+/** The values of a claim; `scope` is a list separated by spaces (RFC 8693, 4.2). */
 function valuesOf(name: string, claim: unknown): string[] {
   if (name === 'scope' && typeof claim === 'string') return claim.split(' ');
   return [claim]
@@ -137,7 +137,7 @@ function isTokenRule(rule: AccessRule): rule is TokenAccess {
   return 'token' in rule;
 }
 
-/** Tells tokens apart, and says nothing of them: they are long and random. */
+/** Distinguishes tokens without revealing them: they are long and random. */
 function shortHash(token: string): string {
   return createHash('sha256').update(token).digest('hex').slice(0, 12);
 }
@@ -146,18 +146,18 @@ function shortHash(token: string): string {
 interface CertificateIdentity {
   /** The SPIFFE ID, else the subject: `subject:CN=orders,O=shop`. */
   readonly id: string;
-  /** Undefined without one, and where there is another URI beside it. */
+  /** Undefined if the certificate has none, or another URI besides it. */
   readonly spiffe: string | undefined;
   readonly subject: Readonly<Record<string, unknown>>;
 }
 
-/** What the TLS socket of a request adds to a plain one. */
+/** The part of a `TLSSocket` that is used here. */
 interface TlsSocketLike {
   readonly authorized?: boolean;
   getPeerCertificate?(): Partial<PeerCertificate>;
 }
 
-/** The identity in a request's client certificate; undefined unless an authority that the TLS server trusts has issued it. */
+/** The identity in a request's client certificate; undefined unless the TLS server has verified it. */
 function readClientCertificate({ socket }: PeerRequest): CertificateIdentity | undefined {
   const tls = socket as TlsSocketLike | undefined;
   if (tls?.authorized !== true) return undefined;
@@ -167,7 +167,7 @@ function readClientCertificate({ socket }: PeerRequest): CertificateIdentity | u
   return { id: spiffe ?? subjectId(subject), spiffe, subject };
 }
 
-/** Whether a subject has all attributes that a rule names. */
+/** Whether a subject matches all attributes of a rule. */
 function hasAttributes(subject: CertificateIdentity['subject'], wanted: Readonly<Record<string, string>>): boolean {
   return Object.entries(wanted).every(([name, pattern]) => {
     const value = Object.hasOwn(subject, name) ? subject[name] : undefined;

@@ -1,4 +1,4 @@
-/** Who sends a request to the REST API, and what they may do. */
+/** Authentication and authorization of requests to the REST API. */
 export { AccessError, Needs, Restricted } from './rights.js';
 export { type AccessRule } from './access-rules.js';
 export { ApiAccess } from './api-access.js';

@@ -26,7 +26,7 @@ export function isJwt(text: string): boolean {
   return /^[\w-]+\.[\w-]+\.[\w-]*$/.test(text);
 }
 
-/** Checks JSON web tokens: the signature, the issuer, the audience, the time. */
+/** Verifies JSON web tokens: signature, issuer, audience, validity period. */
 export class JwtVerifier {
   private constructor(
     private readonly options: ResolvedJwtOptions,
@@ -72,7 +72,7 @@ export class JwtVerifier {
   }
 }
 
-/** Signatures by a private key, which the registry cannot make itself. */
+/** Asymmetric algorithms only: the registry must be able to verify tokens, but not to issue them. */
 const ALGORITHMS = [
   ...['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   ...['ES256', 'ES384', 'ES512', 'EdDSA', 'Ed25519'],
@@ -88,11 +88,11 @@ export const JWT_OPTIONS = new OptionGroup('api.jwt', {
       return value as string;
     },
   }),
-  /** Whose tokens are valid: their `iss`. */
+  /** The accepted issuer: `iss` of the tokens. */
   issuer: text('a text'),
-  /** The audience that they have to be issued for: their `aud`. */
+  /** The required audience: `aud` of the tokens. */
   audience: text('a text'),
-  /** The signatures that are valid, by the names of `alg`. */
+  /** The accepted signature algorithms: `alg` of the tokens. */
   algorithms: custom<readonly string[]>({
     default: ['RS256', 'PS256', 'ES256', 'EdDSA'],
     range: ALGORITHMS.map((name) => `\`${name}\``).join(', '),
@@ -110,7 +110,7 @@ export interface JwtOptions extends GivenOptionsOf<typeof JWT_OPTIONS> {}
 
 export type ResolvedJwtOptions = ResolvedOf<typeof JWT_OPTIONS>;
 
-/** Keys that come in clear text over a network may be forged. */
+/** Over the network, keys must come by TLS: others may be forged. */
 function isKeySource(value: unknown): boolean {
   if (typeof value !== 'string' || value === '') return false;
   if (!/^https?:/i.test(value)) return true;

@@ -2,16 +2,16 @@ import { readFile } from 'node:fs/promises';
 import type { createLocalJWKSet, JSONWebKeySet } from 'jose' with { 'resolution-mode': 'import' };
 import { type Clock, durationText, messageOf, readUpTo } from '../../../common/index.js';
 
-/** Keys that are older are read again, so that one that the issuer has withdrawn is no longer valid. */
+/** Maximum age of the keys, so that a key that the issuer has revoked stops being valid. */
 const MAX_AGE_MS = 600_000;
-/** Tokens with unknown keys make the set be read again no more often than this. */
+/** Minimum time between reads caused by tokens with unknown keys. */
 const REREAD_INTERVAL_MS = 30_000;
-/** The same while there are no keys at all. */
+/** Minimum time between reads while there are no keys at all. */
 const RETRY_INTERVAL_MS = 1_000;
 const TIMEOUT_MS = 5_000;
 const MAX_BYTES = 1_048_576;
 
-/** The issuer's keys cannot be read, so no token can be checked. */
+/** The issuer's keys cannot be read, so no token can be verified. */
 export class KeysUnavailableError extends Error {}
 
 /** Finds the key that a token names in its header. */
@@ -23,8 +23,8 @@ export interface KeySetDeps {
 }
 
 /**
- * The public keys of an issuer, from a URL or a file. They are read when the first token comes, and again once they are old
- * or a token names a key that is not among them. While they cannot be read, the last ones stay valid.
+ * The public keys of an issuer, from a URL or a file. Read at the first token, and again when they are too old or a token
+ * names an unknown key. While they cannot be read, the previous ones stay valid.
  */
 export class KeySet {
   private keys: FindKey | undefined;
@@ -40,7 +40,7 @@ export class KeySet {
   ) {}
 
   /**
-   * The keys as of now.
+   * The current keys.
    * @param lacksOne whether a token names a key that the last ones lack
    * @throws KeysUnavailableError
    */
@@ -74,7 +74,7 @@ export class KeySet {
       TIMEOUT_MS,
     );
     try {
-      // A redirect could lead from the issuer to anywhere.
+      // A redirect could lead to a host that is not the issuer's.
       const response = await fetch(this.source, { redirect: 'error', signal: stop.signal });
       if (!response.ok) throw new Error(`status ${response.status}`);
       const bytes = await readUpTo(response.body ?? [], MAX_BYTES);

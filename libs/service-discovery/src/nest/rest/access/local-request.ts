@@ -47,7 +47,7 @@ export function findRemoteSign({ headers, socket, httpVersion, raw }: PeerReques
   if (origin !== undefined && origin !== `http://${host ?? ''}` && origin !== `https://${host ?? ''}`) {
     return `the origin ${JSON.stringify(origin)} is another one`;
   }
-  // What a page embeds or navigates to has no Origin.
+  // Embedded resources and navigations carry no Origin.
   const { 'sec-fetch-site': site } = headers;
   if (site === 'cross-site' || site === 'same-site') return 'a browser asks for a page of another origin';
   return undefined;

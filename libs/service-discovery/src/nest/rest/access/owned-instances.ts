@@ -4,21 +4,22 @@ import { type GenerationOptions, ServiceRegistry, unknownWhileAway } from '../..
 import { type RequestAccess } from './request-access.js';
 
 /**
- * Finds what a request wants to change, and whether its caller may. A generation belongs to one registration and so to one
- * owner: a change that is bound to the generation that was looked at cannot hit the registration of another caller.
+ * Finds the registration that a request is about to change, and checks that its caller owns it. A generation belongs to one
+ * registration and so to one owner: a change bound to the generation that was checked cannot hit another caller's.
  */
 @Injectable()
 export class OwnedInstances {
   constructor(@Inject(ServiceRegistry) private readonly registry: ServiceRegistry) {}
 
-  /** What is registered under an id. @throws RegistryUnavailableError */
+  /** The instance registered under an id. @throws RegistryUnavailableError */
   async find(key: InstanceKey): Promise<ServiceInstance | undefined> {
     if (!this.registry.follows(key.serviceName)) await this.registry.follow(key.serviceName);
     return this.registry.getInstance(key);
   }
 
   /**
-   * What a registration would replace. While the registry is unreachable, an id that looks free may be another caller's.
+   * The instance that a registration would replace. While the registry is unreachable, an id that looks free may be another
+   * caller's.
    * @throws RegistryUnavailableError
    */
   async toReplace(access: RequestAccess, key: InstanceKey): Promise<ServiceInstance | undefined> {
@@ -28,8 +29,8 @@ export class OwnedInstances {
   }
 
   /**
-   * @param generation the one that the request names
-   * @returns what to bind the change to; undefined where nothing of the caller's is there
+   * @param generation as given in the request
+   * @returns the generation to bind the change to; undefined if the caller owns no such instance
    * @throws AccessError unless the caller may change it; RegistryUnavailableError
    */
   async toChange(access: RequestAccess, key: InstanceKey, generation?: number): Promise<GenerationOptions | undefined> {
@@ -46,7 +47,7 @@ export class OwnedInstances {
     return undefined;
   }
 
-  /** Of each lease, whether the caller may renew it. @throws RegistryUnavailableError */
+  /** For each lease, whether the caller may renew it. @throws RegistryUnavailableError */
   async areRenewable(access: RequestAccess, leases: readonly Lease[]): Promise<readonly boolean[]> {
     return Promise.all(
       leases.map(async (lease) => {

@@ -3,21 +3,21 @@ import { type Caller } from './caller.js';
 import { type Identified } from './callers.js';
 import { Rights } from './rights.js';
 
-/** What `api.authorize` is asked. */
+/** The argument of `api.authorize`. */
 export interface AccessQuestion {
   readonly caller: Caller;
-  /** The right that it takes: see `may` of a rule. */
+  /** The required right: see `may` of a rule. */
   readonly action: ApiRight;
-  /** Undefined: it is about all services that the caller may read. */
+  /** Undefined: all services that the caller may read. */
   readonly serviceName?: string;
   readonly instanceId?: string;
-  /** The host that is to be registered, or is. */
+  /** The host of the instance, registered or about to be. */
   readonly host?: string;
   /** The address that the request came from. */
   readonly peer?: string;
 }
 
-/** What a request is about. */
+/** The service, instance and host that a request concerns. */
 export type AccessTarget = Pick<AccessQuestion, 'serviceName' | 'instanceId' | 'host'>;
 
 /** The app's own decision, see `api.authorize`. */
@@ -39,7 +39,7 @@ export interface RequestAccessDeps {
   refuse(refusal: Refusal): Error;
 }
 
-/** Who sent a request, and what it may do. */
+/** Authorizes a request, given its authenticated caller. */
 export class RequestAccess {
   private readonly rights: Rights;
 

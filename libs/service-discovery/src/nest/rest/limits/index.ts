@@ -1,2 +1,2 @@
-/** How much callers of the REST API may add to the registry. */
+/** Limits on what callers of the REST API may add to the registry. */
 export { ApiLimits, RegistrationRateGuard } from './api-limits.js';
