@@ -31,9 +31,9 @@ const ACTS: readonly (readonly [title: string, act: (stage: Stage) => Promise<vo
   ['A rollout of a bad version moves back by itself', badVersion],
   ['A rolling restart: each instance of two services in turn, under load', restart],
   ['A stall: SIGSTOP, and no caller waits for it', standstill],
+  ['A failing instance: its circuit opens, and recovers', circuit],
   ['A crash: SIGKILL under load', crash],
   ['A deployment: SIGTERM under load', departure],
-  ['A failing service: its circuit opens, and recovers', circuit],
 ];
 
 const EXIT_CODES = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;

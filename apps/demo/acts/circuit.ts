@@ -1,8 +1,11 @@
 import { getJson, postJson } from '../support/http.js';
-import { type Body, get, Load } from '../support/load.js';
+import { get, Load } from '../support/load.js';
 import { paceOf } from '../support/pace.js';
 import { type Stage } from '../support/stage.js';
 import { waitFor } from '../support/wait.js';
+
+/** `SERVICE_DISCOVERY_CIRCUIT_BREAKER_RECOVERY_TIMEOUT` of the gateway. */
+const RECOVERY_MS = 2_000;
 
 interface CircuitBreakers {
   circuit_breakers: readonly { service_name: string; instance_id: string; state: string; failures: number }[];
@@ -11,46 +14,53 @@ interface CircuitBreakers {
 /** An instance that fails calls while its health check passes: only callers can tell, and they do. */
 export async function circuit(stage: Stage): Promise<void> {
   const { print, claims } = stage;
-  const sick = stage.process('inventory-2');
+  const sick = stage.process('user-3');
   const tell = (failing: boolean): Promise<void> => postJson(`${sick.url}/chaos`, { failing });
+  const failedBy = async (): Promise<number> => (await getJson<{ failed: number }>(`${sick.url}/chaos`)).failed;
   const stateOf = async (): Promise<string | undefined> => {
     const url = `${stage.process('gateway').url}/service-discovery/circuit-breakers`;
     const { circuit_breakers: breakers } = await getJson<CircuitBreakers>(url, stage.authorization);
     return breakers.find(({ instance_id: id }) => id === sick.instanceId)?.state;
   };
   const becomes = (state: string): Promise<string> =>
-    waitFor(`the circuit of inventory-2 to be ${state}`, async () => ((await stateOf()) === state ? state : undefined));
+    waitFor(`the circuit of user-3 to be ${state}`, async () => ((await stateOf()) === state ? state : undefined));
 
-  const requests = ['anvil', 'lantern', 'rope'].map((sku) => get(stage.shop(`/stock/${sku}`)));
-  const load = new Load({
-    requests,
-    rate: await paceOf(requests, 150, print),
-    fault: ({ available }: Body) => (available === null ? 'the stock is not known' : undefined),
-  });
-  await load.more(50);
+  const requests = [1, 2, 3].map((id) => get(stage.shop(`/users/${id}`)));
+  const rate = await paceOf(requests, 150, print);
+  const opening = new Load({ requests, rate });
+  await opening.more(50);
   await tell(true);
-  print.say('inventory-2 answers every call with 503 from now on; its health check still passes');
+  print.say('user-3 answers every call with 503 from now on; its health check still passes');
   await becomes('open');
-  print.say("the gateway's circuit for inventory-2 is open: it gets no calls");
-  const whileOpen = new Map(load.servedBy);
-  await load.more(100);
+  await opening.stop();
+  print.say("the gateway's circuit for user-3 is open: it gets no calls but a probe in each recovery time");
+  const before = await failedBy();
+  const began = performance.now();
+  const whileOpen = new Load({ requests, rate });
+  await whileOpen.more(100);
+  await whileOpen.stop();
+  const met = (await failedBy()) - before;
+  const probes = Math.floor((performance.now() - began) / RECOVERY_MS) + 1;
+  const failures = [...opening.failures, ...whileOpen.failures];
   claims.check(
     'a failing instance opens its circuit, and its callers do not notice',
-    load.failures.length === 0 && load.servedBy.get('inventory-2') === whileOpen.get('inventory-2'),
-    `${load.failures.length} of ${load.answered} failed`,
+    failures.length === 0 && met <= probes,
+    `${met} of ${whileOpen.sent} calls met it while it was open, ${failures.length} failed`,
   );
+  print.faults(failures);
 
   await tell(false);
-  print.say('inventory-2 is well again');
+  print.say('user-3 is well again');
+  const recovering = new Load({ requests, rate });
   await becomes('closed');
-  const answered = load.servedBy.get('inventory-2') ?? 0;
-  await load.more(100);
-  await load.stop();
-  print.bars(load.servedBy);
+  const answered = recovering.servedBy.get('user-3') ?? 0;
+  await recovering.more(100);
+  await recovering.stop();
+  print.bars(recovering.servedBy);
   claims.check(
     'after the recovery time a probe closes the circuit, and calls come back',
-    (load.servedBy.get('inventory-2') ?? 0) > answered && load.failures.length === 0,
-    `${load.failures.length} of ${load.answered} failed`,
+    (recovering.servedBy.get('user-3') ?? 0) > answered && recovering.failures.length === 0,
+    `${recovering.failures.length} of ${recovering.answered} failed`,
   );
-  print.faults(load.failures);
+  print.faults(recovering.failures);
 }
