@@ -92,7 +92,7 @@ export class CallTraces {
 /** Collects the decisions of one call, and prints them when it has ended. */
 class PrintedCall implements CallSpan {
   private readonly decisions: string[] = [];
-  /** Where the decision on an attempt that follows stands, as it falls before the one that failed has ended. */
+  /** The index of the decision to retry, which is made before the failed attempt has ended. */
   private retry: { readonly attempt: number; readonly at: number } | undefined;
   private readonly beganAt: number;
 
@@ -201,7 +201,7 @@ function describeInstance({ instanceId, status, taken, stage, reason, circuit }:
 function describeOutcome({ status, error }: AttemptOutcome): string {
   const answered = status === undefined ? '' : `was answered ${status}`;
   if (error === undefined) return answered || 'was given up';
-  // Its own message names the request and the address once more.
+  // The message of the error would repeat the request and the address.
   const isBelowHttp = error instanceof TransportError && error.code === 'TRANSPORT_FAILURE';
   return `${answered && `${answered}, and `}failed: ${isBelowHttp ? reasonOfConnection(error) : messageOf(error)}`;
 }

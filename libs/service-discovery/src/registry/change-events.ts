@@ -12,8 +12,8 @@ import {
 } from '../model/index.js';
 
 /**
- * Emits the events that a change amounts to: registered, deregistered, expired, status changed. The first reset emits
- * none, since it shows what was there before. A later reset emits the differences from the previous snapshot.
+ * Emits the events of a change: registered, deregistered, expired, status changed. The first reset emits none, since its
+ * instances were registered before. A later reset emits the differences from the previous snapshot.
  * @param epochNow milliseconds since the Unix epoch
  */
 export function emitChangeEvents(

@@ -4,14 +4,14 @@ import { type EventSink, type Rollout, rolloutShare } from '../model/index.js';
 import { Rounds } from './rounds.js';
 import { type ServiceRegistry } from './service-registry.js';
 
-/** How often the figures of a rollout are looked at. */
+/** How often the metrics of a rollout are evaluated. */
 const ROUND_MS = 1_000;
-/** How often a driver shows that it lives. */
+/** Interval of a driver's heartbeats. */
 const BEAT_MS = 5_000;
-/** A driver that has not done so for this long, or half as long again, is replaced. */
+/** A driver without a heartbeat for this long, plus up to half of it at random, is replaced. */
 const TAKEOVER_MS = 15_000;
 
-/** What attempts at the new version came to since the step began. */
+/** Outcomes of the attempts at the new version since the step began. */
 export interface RolloutFigures {
   readonly attempts: number;
   readonly errors: number;
@@ -24,20 +24,19 @@ export interface RolloutDriverDeps {
   readonly clock: Clock;
   readonly random: Random;
   readonly events: EventSink;
-  /** A text that no other process has. */
+  /** The unique id of this process. */
   readonly tag: string;
   readonly figuresOf: (service: string) => Promise<RolloutFigures>;
 }
 
 /**
- * Moves rollouts on, or back. Every process that shares a registry has one, and for each rollout one of them acts: the one
- * whose tag is in it. That process writes a sign of life into the rollout; where it stays the same for too long, by
- * the clock of each process that looks at it, another process takes over. All changes are compare-and-set, so where two
- * processes act, one does.
+ * Advances rollouts, or rolls them back. Every process that shares a registry has a driver; one of them acts for each
+ * rollout: the process whose tag the rollout carries, renewed by heartbeats. If the heartbeats stop, by the monotonic clock of
+ * the observer, another process takes over. All changes are compare-and-set, so of two drivers that act, only one succeeds.
  */
 export class RolloutDriver {
   private readonly rounds: Rounds;
-  /** Since when this process has seen a rollout as it is, in monotonic time, and how long it waits before it takes over. */
+  /** By rollout: since when it has not changed, in monotonic time, and how long this process waits before it takes over. */
   private readonly seen = new Map<
     string,
     { readonly rollout: Rollout; readonly at: number; readonly patienceMs: number }
@@ -68,7 +67,7 @@ export class RolloutDriver {
     );
   }
 
-  /** What fails for one rollout is tried again in the next round. */
+  /** A failure for one rollout is retried in the next round. */
   private async lookAtAll(): Promise<void> {
     const running = this.running();
     for (const service of this.seen.keys()) if (!running.some(([name]) => name === service)) this.seen.delete(service);
@@ -92,7 +91,7 @@ export class RolloutDriver {
     const known = this.seen.get(service);
     if (known && (known.rollout === rollout || isDeepStrictEqual(known.rollout, rollout)))
       return clock.now() - known.at;
-    // At random, so that not all processes of a fleet write at once.
+    // Jitter, so that the processes of a fleet do not all write at the same time.
     const patienceMs = rollout.driver === undefined ? ROUND_MS * random() : TAKEOVER_MS * (1 + random() / 2);
     this.seen.set(service, { rollout, at: clock.now(), patienceMs });
     return 0;
@@ -111,7 +110,7 @@ export class RolloutDriver {
     this.deps.events.emit('rollout.moved', { service, version, state, share: rolloutShare(next), reason });
   }
 
-  /** @returns whether the rollout was as expected, and is replaced */
+  /** @returns whether the rollout was replaced: it was still the expected one */
   private async replace(service: string, rollout: Rollout, next: Rollout): Promise<boolean> {
     const { rollout: now } = await this.deps.registry.changeSplit(service, (known) =>
       isDeepStrictEqual(known?.rollout, rollout) ? { ...known, rollout: next } : (known ?? {}),
@@ -120,7 +119,7 @@ export class RolloutDriver {
   }
 }
 
-/** @returns undefined: it stays as it is */
+/** @returns undefined if it does not change */
 function nextOf(rollout: Rollout, figures: RolloutFigures, now: number): Rollout | undefined {
   const { steps, step, stepMs, since, minAttempts } = rollout;
   const beat = rollout.beat + 1;
@@ -135,7 +134,8 @@ function faultOf(
   { maxErrorRate, maxP99Ms, minAttempts }: Rollout,
   { attempts, errors, p99 }: RolloutFigures,
 ): string | undefined {
-  // Circuits open soon where a version fails, so that there may never be enough attempts: failures that are too many for those do.
+  // If the version fails, its circuits open before there are enough attempts to decide, so a count of failures that exceeds
+  // the limit decides, too.
   if (errors / Math.max(attempts, minAttempts) > maxErrorRate) {
     return `${errors} of ${counted(attempts, 'attempt')} failed, more than ${percent(maxErrorRate)}`;
   }

@@ -15,7 +15,7 @@ import {
 } from '../common/index.js';
 import { MAX_STEPS } from '../model/index.js';
 
-/** How a rollout goes. */
+/** The steps and limits of a rollout. */
 export const ROLLOUT_OPTIONS = new OptionGroup('rollout', {
   /** The semver range of the new version, such as `2.x`: all instances whose version is in it are new. */
   version: required<string>({ range: 'a semver range', read: readVersion }),
@@ -25,13 +25,13 @@ export const ROLLOUT_OPTIONS = new OptionGroup('rollout', {
    * @default [5, 25, 100]
    */
   steps: custom<readonly number[]>({ default: [5, 25, 100], range: 'shares in per cent up to 100', read: readSteps }),
-  /** How long a step takes at least: 1 s to 7 days. @default '5m' */
+  /** The minimum duration of a step: 1 s to 7 days. @default '5m' */
   stepDuration: duration({ default: '5m', minMs: 1_000, maxMs: 7 * 86_400_000 }),
   /** The share of failed attempts at the new version above which it is rolled back: 0 to 1. @default 0.05 */
   maxErrorRate: number({ default: 0.05, min: 0, max: 1 }),
   /** The p99 of attempts at the new version above which it is rolled back: 1 ms to 10 minutes. @default none */
   maxP99: optional(duration({ minMs: 1, maxMs: 600_000 })),
-  /** So many attempts at the new version decide a step; with fewer it goes on: 1 to 1,000,000. @default 20 */
+  /** The attempts at the new version required to end a step; with fewer, it continues: 1 to 1,000,000. @default 20 */
   minAttempts: count({ default: 20, min: 1, max: 1_000_000 }),
 });
 

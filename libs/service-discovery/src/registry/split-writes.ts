@@ -4,12 +4,12 @@ import { type Change, serviceKeyOf, type ServiceSplit } from '../model/index.js'
 import { type RegistryStore } from '../store/index.js';
 import { type SnapshotFeed } from './feed/snapshot-feed.js';
 
-/** How often a change is made again because another process changed the split in between. */
+/** How often a change is retried because another process changed the split concurrently. */
 const MAX_TRIES = 10;
-/** How long it waits for the snapshot to show the split that is in its way. */
+/** How long a retry waits for the snapshot to show the conflicting split. */
 const PATIENCE_MS = 1_000;
 
-/** Writes how the calls to services are split. */
+/** Writes the splits of services. */
 export class SplitWrites {
   constructor(
     private readonly store: RegistryStore,
@@ -18,7 +18,7 @@ export class SplitWrites {
 
   /**
    * Resolves once the snapshot shows the change.
-   * @param make the new split, made of the one in force; called again if that changed in between
+   * @param make derives the new split from the current one; called again if that has changed concurrently
    * @throws RegistryUnavailableError; what `make` throws
    */
   async change(service: string, make: (known: ServiceSplit | undefined) => ServiceSplit): Promise<ServiceSplit> {
@@ -39,11 +39,11 @@ export class SplitWrites {
     });
   }
 
-  /** Writes splits back that the store has lost, and that the snapshot therefore still shows. */
+  /** Restores splits that the store has lost and the snapshot still shows. */
   restore(change: Change): void {
     if (change.type !== 'reset') return;
     for (const [service, split] of this.feed.snapshot.splits) {
-      // One of all processes that try succeeds; one that has no right to leaves it to the others.
+      // All processes try and one succeeds; a process without the right to write leaves it to the others.
       if (!change.splits?.has(service)) this.set(service, split, undefined).catch(() => undefined);
     }
   }

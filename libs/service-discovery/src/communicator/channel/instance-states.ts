@@ -7,7 +7,7 @@ import { type InstanceChanges } from './instance-changes.js';
 /** State of one instance. */
 export interface InstanceState {
   readonly instanceId: string;
-  /** Of the registration that the breakers have judged. */
+  /** The generation that the breakers have counted calls to. */
   generation: number;
   /** Calls in flight at the instance. */
   active: number;

@@ -42,7 +42,7 @@ export interface CallSettings extends CallTimes, Omit<ResolvedCommunicatorOption
   readonly waitForFirstMs: number;
 }
 
-/** What a sidecar does instead. */
+/** The stages that a sidecar takes over. */
 const LEFT_TO_THE_MESH = {
   retry: false,
   hedging: false,
@@ -77,7 +77,7 @@ export function toSettings(given: CommunicatorOptions, strategies?: NamedStrateg
     timeoutMs: timeout,
     // An attempt timeout from an earlier layer does not contradict a shorter timeout of a later one.
     attemptTimeoutMs: mesh ? timeout : Math.min(attemptTimeout, timeout),
-    // One that is longer than the call limits nothing, so it asks for nothing either.
+    // An attempt timeout above that of the call has no effect, so it does not ask for room for another attempt.
     leavesRoom: !mesh && (given.attemptTimeout === undefined || attemptTimeout > timeout),
     breakerKey: JSON.stringify(settings.circuitBreaker),
     serviceBreakerKey: JSON.stringify(settings.serviceCircuitBreaker),

@@ -72,10 +72,10 @@ export const COMMUNICATOR_OPTIONS = new OptionGroup('', {
    * Which instance gets a call: a strategy, or `{ strategy, … }` with options such as `failOpen`, `slowStart` and `zone`.
    * `SERVICE_DISCOVERY_DEFAULT_LOAD_BALANCING` in the environment.
    * - `round_robin`: in turn
-   * - `weighted_round_robin`: in turn, each as often as its weight says
-   * - `random`: by chance, in proportion to the weights
+   * - `weighted_round_robin`: in turn, in proportion to the weights
+   * - `random`: at random, in proportion to the weights
    * - `least_connections`: the one with the fewest calls in flight for its weight
-   * - `p2c_ewma`: the better of two taken by chance, by latency and calls in flight
+   * - `p2c_ewma`: the better of two random instances, by latency and calls in flight
    * - `consistent_hash`, `maglev`: the same instance for the same `key`
    * - `ip_hash`: the same instance for the same client address
    * @default 'round_robin'

@@ -3,10 +3,10 @@ import { gatewayAt, isShare } from '../../model/index.js';
 import { Rounds } from '../rounds.js';
 import { type ServiceRegistry } from '../service-registry.js';
 
-/** How often the splits are looked after. */
+/** How often the splits are checked. */
 const INTERVAL_MS = 10_000;
 
-/** The gateway of a service, with the share of the calls that goes through it at first. */
+/** The gateway of a service, with its initial share of the calls. */
 export interface ListedGateway {
   readonly service: string;
   readonly url: string;
@@ -46,12 +46,12 @@ interface ListedGatewaysDeps {
 }
 
 /**
- * Tells the registry of the gateways of the options. The share of the options is where it begins: a share that was set
- * at run time stays, whichever process starts. A process that starts with another address replaces the one before.
+ * Registers the gateways of the options. Their share is only the initial one: a share that was set at run time stays when
+ * another process starts. A process that starts with a different address replaces the previous one.
  */
 export class ListedGateways {
   private readonly rounds: Rounds;
-  /** Those that this process has told of. */
+  /** The gateways that this process has registered. */
   private readonly told = new Set<ListedGateway>();
   private readonly rejected = new Set<ListedGateway>();
 

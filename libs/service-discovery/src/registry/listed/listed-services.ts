@@ -22,17 +22,17 @@ export interface ListedService extends Omit<
    */
   targets?: readonly (string | ListedTarget)[];
   /**
-   * Whether a sidecar balances and retries the calls to it, as the option `mesh` says of all. True: it has one target, the virtual name
-   * that the mesh routes, with `http`, since the sidecar encrypts.
+   * Whether a sidecar balances and retries calls to this service; overrides the option `mesh`. If true, it has a single target:
+   * the virtual name that the mesh routes, with `http`, since the sidecar encrypts.
    * @default that of the option `mesh`
    */
   mesh?: boolean;
   /**
-   * The URL of a gateway that a share of the calls goes through while a migration is under way, with the prefix of every request
-   * path: `http://kong:8000/users`. @default none: all calls go directly to instances
+   * The URL of a gateway that takes a share of the calls during a migration, including the prefix of every request path:
+   * `http://kong:8000/users`. @default none: all calls go directly to instances
    */
   via?: string;
-  /** Per cent of the calls that go through `via` at first: 0 to 100. It can be set at run time. @default 100 */
+  /** Initial percentage of calls that go through `via`: 0 to 100. It can be changed at run time. @default 100 */
   share?: number;
 }
 

@@ -60,7 +60,7 @@ export interface LatencyOptions extends OptionsOf<typeof LATENCY_OPTIONS> {}
 /** The minimum sample for comparing instances. */
 export type OutlierSample = Pick<SuccessRateOptions, 'minimumInstances' | 'minimumCalls'>;
 
-/** Which instances are ejected as outliers, and for how long. */
+/** When instances are ejected as outliers, and for how long. */
 export const OUTLIER_DETECTION_OPTIONS = new OptionGroup(
   'outlierDetection',
   {
