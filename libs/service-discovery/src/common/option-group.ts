@@ -8,22 +8,22 @@ type OptionKind = 'number' | 'duration' | 'file';
 type Presence = 'default' | 'derived' | 'optional' | 'required';
 
 /**
- * One option: its default, what it takes, and its check. Its text is the docstring above its name in the group, which
- * editors show.
+ * One option: its default, its range, and its check. The docstring above its name in the group is its description in editors
+ * and in the docs.
  */
 export interface Option<Given, Value, P extends Presence = Presence> {
   readonly presence: P;
   /** Undefined unless `presence` is `default`. */
   readonly default: Given | undefined;
-  /** What it takes, as the docs show it: `1–100`, `1 ms–1 d or false`. */
+  /** The valid values, as the docs show them: `1–100`, `1 ms–1 d or false`. */
   readonly range: string;
-  /** What a text of the environment stands for: of a `duration`, a number counts seconds; a `file` holds JSON. @default a text */
+  /** How the value of an environment variable is read: a number of a `duration` is in seconds; a `file` contains JSON. @default as text */
   readonly kind?: OptionKind | undefined;
   /** The environment variable that sets it, without the prefix of the library. */
   readonly variable?: string | undefined;
-  /** The group of options that may stand here. */
+  /** The group of options that is a valid value. */
   readonly inner?: AnyOptionGroup | undefined;
-  /** Whether `false` may stand in the place of that group. */
+  /** Whether `false` is valid in place of that group. */
   readonly switchable?: boolean | undefined;
   /** Reports a wrong value. @returns the value to go on with, durations in milliseconds */
   readonly read: (value: unknown, path: string, check: OptionValidator) => Value;
@@ -36,7 +36,7 @@ export interface AnyOptionGroup {
   readonly options: Options;
 }
 
-/** What an option says of itself beside its default and its check. */
+/** The properties of an option besides its default and its check. */
 type Traits = Pick<Option<unknown, unknown>, 'range' | 'kind' | 'inner' | 'switchable'>;
 
 type Options = Readonly<Record<string, Option<unknown, unknown>>>;
@@ -94,8 +94,8 @@ export class OptionGroup<S extends Options> {
 
   /**
    * @param name where the options stand unless `resolve` is told otherwise: `retry`
-   * @param relate what options have to do with each other: a default yields to what was set, and two options that were both
-   *   set may contradict each other. A wrong number or duration is NaN in `resolved`.
+   * @param relate checks options against each other: a default adapts to a given value, and two given values may contradict
+   *   each other. A wrong number or duration is NaN in `resolved`.
    */
   constructor(
     readonly name: string,
@@ -119,7 +119,7 @@ export class OptionGroup<S extends Options> {
     return check.checked(resolved);
   };
 
-  /** The same, with what is wrong reported to `check`, which stands where the options do. */
+  /** Like `resolve`, but reports problems to `check`, whose path is that of the group. */
   read(given: Partial<Given<S>> | undefined, check: OptionValidator): Readonly<Resolved<S>> {
     const filled: Readonly<Record<string, unknown>> = check.options('', given, this.defaults, this.names);
     const resolved: Record<string, unknown> = {};
@@ -131,7 +131,7 @@ export class OptionGroup<S extends Options> {
     return resolved as Resolved<S>;
   }
 
-  /** The same group with fewer options: without those that follow from something else where it stands. */
+  /** The same group without some options, for a place where those follow from other settings. */
   without<Name extends keyof S & string>(...names: readonly Name[]): OptionGroup<Omit<S, Name>> {
     const rest = Object.entries(this.options).filter(([name]) => !(names as readonly string[]).includes(name));
     return new OptionGroup(this.name, Object.fromEntries(rest) as Omit<S, Name>);

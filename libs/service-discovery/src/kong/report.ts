@@ -1,23 +1,23 @@
 import { type KongPlace } from './problems.js';
 
 /**
- * What became of an entity or a field: `carried` works as in Kong, `approximated` works in another way, which the note
- * tells, `not_carried` needs something else, which the note names.
+ * The result for an entity or a field: `carried` works as in Kong; `approximated` works differently, as the note explains;
+ * `not_carried` has no equivalent, and the note names an alternative.
  */
 export type KongOutcome = 'carried' | 'approximated' | 'not_carried';
 
-/** What became of one field. */
+/** The result for one field. */
 export interface ReportedField {
   /** Its path in the entity, such as `healthchecks.active.timeout`. */
   readonly field: string;
   readonly line: number;
   readonly outcome: KongOutcome;
-  /** The option that it became. */
+  /** The option that replaces it. */
   readonly to?: string;
   readonly note?: string;
 }
 
-/** What became of one entity. */
+/** The result for one entity. */
 export interface ReportedEntity extends KongPlace {
   /** The collection that it stands in, such as `services`; `file` for what a file says beside its collections. */
   readonly kind: string;
@@ -28,12 +28,12 @@ export interface ReportedEntity extends KongPlace {
   readonly fields: readonly ReportedField[];
 }
 
-/** What is probably a mistake in the files, or needs a decision. */
+/** A probable mistake in the files, or a decision to make. */
 export interface KongWarning extends KongPlace {
   readonly message: string;
 }
 
-/** What became of everything that stands in the files: each entity once, each field once. */
+/** The result for everything in the files: each entity once, each field once. */
 export interface KongReport {
   readonly counts: Readonly<Record<KongOutcome, number>>;
   readonly entities: readonly ReportedEntity[];

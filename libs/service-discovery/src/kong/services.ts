@@ -8,7 +8,7 @@ import { type KongEntity } from './entities.js';
 import { secondsText, UNCHECKED } from './health-checks.js';
 import { type ImportedUpstream, readTags } from './upstreams.js';
 
-/** What a service of Kong comes to. */
+/** The result of importing a Kong service. */
 export interface ImportedService {
   readonly listed: ListedService;
   readonly registrations: readonly ServiceRegistration[];

@@ -4,7 +4,7 @@ import { type EntityFields } from './entity-fields.js';
 import { type KongEntity } from './entities.js';
 import { type ImportedChecks, readHealthChecks } from './health-checks.js';
 
-/** What an upstream of Kong comes to, for the services that use it. */
+/** The result of importing a Kong upstream, for the services that use it. */
 export interface ImportedUpstream extends ImportedChecks {
   readonly targets: readonly ImportedTarget[];
   readonly tags: readonly string[];

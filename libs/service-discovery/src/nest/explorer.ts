@@ -16,15 +16,15 @@ interface Discoverable {
   readonly options: DiscoverableServiceOptions;
 }
 
-/** What Nest's container knows of a provider, a controller or a module's own class. */
+/** The part of Nest's `InstanceWrapper` that is used here. */
 interface Wrapper {
   readonly instance: unknown;
   readonly metatype: unknown;
-  /** True for what a factory or a value provides. */
+  /** True for factory and value providers. */
   readonly isNotMetatype: boolean;
 }
 
-/** Reads what the library's decorators noted on the app's classes. */
+/** Reads the metadata of the library's decorators from the app's classes. */
 @Injectable()
 export class ServiceDiscoveryExplorer {
   constructor(
@@ -49,8 +49,8 @@ export class ServiceDiscoveryExplorer {
   }
 
   /**
-   * Makes `@ResilientCall()` and `@ServiceClient()` work on instances that a factory or a value provides: into those
-   * that Nest itself constructs, it injects what they need.
+   * Makes `@ResilientCall()` and `@ServiceClient()` work on instances of factory and value providers. Nest injects their
+   * dependencies only into instances that it constructs itself.
    */
   wire(): void {
     for (const { instance, isNotMetatype } of this.wrappers()) {
@@ -78,7 +78,7 @@ export class ServiceDiscoveryExplorer {
   }
 }
 
-/** None for what has no prototype, such as a module's namespace, or carries a `constructor` of another kind. */
+/** Undefined for an object without a prototype, such as a module namespace, or with a `constructor` that is no function. */
 function classOf(instance: unknown): Type | undefined {
   if (typeof instance !== 'object' || instance === null) return undefined;
   const target: unknown = instance.constructor;

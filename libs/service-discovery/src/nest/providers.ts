@@ -206,7 +206,7 @@ export const CORE_PROVIDERS: readonly Provider[] = [
   ServiceDiscoveryLifecycle,
 ];
 
-/** What an app may inject, and what the controllers inject that a module of the app may mount. */
+/** Providers that an app may inject, and those that controllers need when a module of the app mounts them. */
 export const CORE_EXPORTS = [
   SERVICE_DISCOVERY_OPTIONS,
   OPTIONS_IN_FORCE,
@@ -261,7 +261,7 @@ function createEventLogger(
   listed: ListedInstances,
   clock: Clock,
 ): EventLogger | null {
-  // The process that is the registry tells of everybody; where there are many, each tells of its own.
+  // In `memory_only`, this process logs events of all instances; with a shared registry, each process logs those of its own.
   const isOwn = mode === 'memory_only' ? undefined : (key: InstanceKey) => registry.isOwn(key) || listed.has(key);
   return logging === false ? null : new EventLogger(bus, nestLoggerPort(logging.fields), logging, { clock, isOwn });
 }
@@ -518,10 +518,10 @@ function createAggregator(
 ): HealthAggregator {
   const logger = new Logger(LOG_CONTEXT);
   const onError = (error: unknown): void => logger.error('Failed to compute aggregated health', error);
-  // Where this process reads only what it uses, it uses what it requires.
+  // With `follow: 'used'`, required services count as used.
   for (const name of health.required ?? []) void registry.follow(name).catch(() => undefined);
   const passive = new CallPassiveHealth(callsOf(communicator), events, { clock });
-  // Of another process's registry, it is that one's matter.
+  // In the mode `remote`, the namespace is that of the registry process, and unknown here.
   const shown = mode === 'remote' ? undefined : namespace;
   return new HealthAggregator(registry, { clock, passive, namespace: shown, onError }, health);
 }
@@ -536,12 +536,12 @@ const NO_CALLS: CallsOfProcess = {
   idleMs: () => Number.POSITIVE_INFINITY,
 };
 
-/** What calls tell of instances. A test may have put a stand-in in the communicator's place, with nothing but the methods that the app calls. */
+/** The state of calls. A test may have replaced the communicator by a mock that has only the methods that the app calls. */
 function callsOf(communicator: ServiceCommunicator): CallsOfProcess {
   return communicator instanceof ServiceCommunicator ? communicator : NO_CALLS;
 }
 
-/** If every process leaves the checks to others, there are none, and nothing else would say so. */
+/** Logged because there are no checks at all if every process leaves them to the others. */
 const UNCHECKED =
   "This process makes no health checks, since it does not know all instances (follow: 'used'): leave that to a process " +
   "with follow: 'all', and set healthCheck: false here";

@@ -5,31 +5,31 @@ import { isRoute } from './declared-routes.js';
 import { mimic } from './decorators/mimic.js';
 import { describeController, requireToken } from './rest/swagger.js';
 
-/** An app's own decorators for routes of the library, such as the `@Public()` that its guard goes by. */
+/** Decorators of the app for routes of the library, such as a `@Public()` that its guard checks. */
 export type RouteDecorators = readonly MethodDecorator[];
 
-/** What an app says of the routes that the library mounts. */
+/** The app's settings for routes that the library mounts. */
 export interface RouteMarks {
   readonly decorators?: RouteDecorators;
-  /** Whether they stand in the app's Swagger document. @default false */
+  /** Whether they appear in the app's Swagger document. @default false */
   readonly swagger?: boolean;
 }
 
 /**
- * A controller of the library at a path, with decorators on each of its routes. It is a subclass, since a class has one path
- * and one set of decorators only; what is injected, and guards, filters and parameters of routes are inherited.
+ * A controller of the library at a path, with decorators on each of its routes. It is a subclass, since a class has only one
+ * path and one set of decorators; dependencies, guards, filters and route parameters are inherited.
  */
 export function mountController(controller: Type, path: string, { decorators = [], swagger }: RouteMarks): Type {
   const subclass = { [controller.name]: class extends controller {} }[controller.name] as Type;
   Controller({ path, version: VERSION_NEUTRAL })(subclass);
-  // Before the app's decorators, which may add to what it says.
+  // Before the app's decorators, which may add to the description.
   if (swagger) describeController(subclass);
   if (decorators.length > 0) decorateRoutes(subclass.prototype as object, decorators);
   if (swagger) requireToken(subclass);
   return subclass;
 }
 
-/** Each route gets a method of its own, since metadata belong to the function, which the app may mount elsewhere without them. */
+/** Wraps each route in a new method: metadata is stored on the function, and the original may be mounted without it. */
 function decorateRoutes(prototype: object, decorators: RouteDecorators): void {
   for (const name of new MetadataScanner().getAllMethodNames(prototype)) {
     const inherited: unknown = Reflect.get(prototype, name);
@@ -44,7 +44,7 @@ function decorateRoutes(prototype: object, decorators: RouteDecorators): void {
   }
 }
 
-/** The option that holds an app's own decorators. */
+/** The option `decorators`. */
 export const DECORATORS = optional(
   custom<RouteDecorators>({
     range: 'a list of decorators of methods',

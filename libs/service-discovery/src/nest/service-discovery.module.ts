@@ -44,7 +44,7 @@ export class ServiceDiscoveryModule implements NestModule {
   /** @throws InvalidConfigurationError when modules of one app were given different options */
   constructor(
     @Inject(ModulesContainer) modules: ModulesContainer,
-    // A bare import of the class has no providers. Wrong options are reported by those that need them.
+    // A bare import of the class has no providers. Wrong options are reported by the providers that need them.
     @Optional() @Inject(IncomingHook) private readonly incoming?: IncomingHook,
   ) {
     atStart(() => {
@@ -59,11 +59,11 @@ export class ServiceDiscoveryModule implements NestModule {
   }
 
   /**
-   * Options over the `SERVICE_DISCOVERY_*` environment over the preset over the defaults. Several modules of one app may
-   * import it with equal options, and then share everything.
+   * Options take precedence over the `SERVICE_DISCOVERY_*` environment, the preset and the defaults, in this order. Several
+   * modules of one app may import it with equal options, and then share everything.
    *
-   * The app does not start when a setting is wrong: one InvalidConfigurationError lists all that are.
-   * @throws InvalidConfigurationError for what holds no options at all
+   * If a setting is wrong, the app does not start: one InvalidConfigurationError lists every wrong setting.
+   * @throws InvalidConfigurationError if the argument is not an object of options
    */
   static forRoot(options: ServiceDiscoveryOptions = {}): DynamicModule {
     assertOptions('ServiceDiscoveryModule.forRoot', options, OPTIONS_OR_ASYNC);
@@ -86,7 +86,7 @@ export class ServiceDiscoveryModule implements NestModule {
    * Provides typed clients to the module that imports it. The app does not start unless one of its modules imports `forRoot` or
    * `forRootAsync`, since clients call through its `ServiceCommunicator`.
    * @param clients classes with `@ServiceClient()`
-   * @throws InvalidConfigurationError naming every class that is none
+   * @throws InvalidConfigurationError naming every class without the decorator
    */
   static forFeature(clients: readonly Type[]): DynamicModule {
     const problems = clients
@@ -122,7 +122,7 @@ class ServiceDiscoveryFeatureModule {
   }
 }
 
-/** What controllers are made of, which is settled before any provider is there. */
+/** The options that determine the controllers, which must be known before any provider exists. */
 type RouteOptions = Pick<ServiceDiscoveryAsyncOptions, 'api' | 'health'>;
 
 function rootModule(
@@ -138,7 +138,7 @@ function rootModule(
     imports: [...imports, BundledRoutesModule, ShutdownStartModule],
     controllers,
     providers: [{ provide: GIVEN_OPTIONS, useValue: given }, ...options, ...CORE_PROVIDERS, ...providers],
-    // With what the controllers need, so that any module of the app may mount them.
+    // Includes the controllers' dependencies, so that any module of the app may mount them.
     exports: [...CORE_EXPORTS, ...providers],
   };
 }

@@ -13,11 +13,11 @@ import { ERROR_STATUSES_EXPECTED, includesStatus, isErrorStatusList } from '../r
 import { failureOfAxios } from './axios-failure.js';
 import { LOG_CONTEXT } from './logging.js';
 
-/** Which of a callee's errors the app's own client gets. */
+/** Which error responses of a callee are passed on to the app's client. */
 export interface UpstreamErrorOptions {
   /**
-   * Statuses of a callee's answers that are passed on as they are, with their body: from 400 to 599, or `[from, to]` ranges.
-   * @default every 4xx but 408 and 429, which are about this process's call and not about the request of its client
+   * Statuses of a callee's responses that are passed on unchanged, with their body: from 400 to 599, or `[from, to]` ranges.
+   * @default every 4xx but 408 and 429, which concern this process's call rather than its client's request
    */
   passOn?: readonly StatusRange[];
 }
@@ -28,16 +28,16 @@ const DEFAULT_PASS_ON: readonly StatusRange[] = [
   [430, 499],
 ];
 
-/** What belongs to a status that is passed on. */
+/** Headers that are passed on with the status. */
 const PASSED_ON_HEADERS = ['retry-after', 'www-authenticate'] as const;
 
-/** In seconds, where nothing better is known. */
+/** In seconds, if the error does not say. */
 const DEFAULT_RETRY_AFTER = '1';
 
-/** What a callee's own answer means for the client, where it is not passed on; any other is of no use. */
+/** The client's status for a callee's response that is not passed on; 502 for every other status. */
 const STATUS_BY_CALLEES_STATUS: Readonly<Record<number, number>> = { 408: 504, 429: 503, 503: 503, 504: 504 };
 
-/** 500 is what the app has to mend: its code or its configuration. */
+/** The client's status by error code; 500 for mistakes in the app's code or configuration. */
 const STATUS_BY_CODE: Readonly<Record<ErrorCode, number>> = {
   SERVICE_NOT_FOUND: 503,
   SERVICE_NOT_READY: 503,
@@ -93,10 +93,10 @@ abstract class DiscoveredAxiosError {
 }
 
 /**
- * Answers the client of this app for calls to other services that failed: a callee's 4xx is passed on, a service that cannot
- * be called now is 503 with `Retry-After`, one that took too long is 504, an answer that is of no use 502. Without it, Nest
- * answers 500 to all of them. Errors of the `HttpService` of `DiscoveryHttpModule` are answered alike, unless the call was to
- * another host. Answers of its own tell the error's `code` and no names or addresses; the log has the rest.
+ * Maps failed calls to other services to responses for this app's client: a callee's 4xx is passed on, an unavailable service
+ * becomes 503 with `Retry-After`, a timeout 504, an invalid response 502. Without the filter, Nest responds with 500 to all of
+ * them. Errors of the `HttpService` of `DiscoveryHttpModule` are mapped alike, unless the call was to another host. Responses
+ * contain the error's `code` but no names or addresses; those are in the log.
  *
  * @example { provide: APP_FILTER, useClass: UpstreamErrorFilter }
  * @example { provide: APP_FILTER, useValue: new UpstreamErrorFilter({ passOn: [404, 409, 422] }) }

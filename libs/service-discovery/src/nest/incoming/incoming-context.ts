@@ -13,18 +13,18 @@ export interface IncomingContext {
 }
 
 const contexts = new AsyncLocalStorage<IncomingContext>();
-/** Whether anything in this process may ask for a context. */
+/** Whether anything in this process uses the context. */
 let isWanted = false;
 
 /**
- * From now on, requests enter their context. Before, they do not: until Node 24, the first one makes every promise of the
- * process dearer, and a service that calls no other has no use for it.
+ * Enables the context for all further requests. It is off by default: before Node 24, the first use of `AsyncLocalStorage`
+ * makes every promise of the process slower, and a service that calls no other service does not need it.
  */
 export function wantIncoming(): void {
   isWanted = true;
 }
 
-/** Whether requests enter their context, so that reading what they carry is of use. */
+/** Whether requests enter a context; if not, their headers need not be read. */
 export function isIncomingWanted(): boolean {
   return isWanted;
 }
@@ -36,8 +36,9 @@ export function runIncoming<T>(context: IncomingContext, fn: () => T): T {
 
 /**
  * The deadline of the request being handled, in milliseconds since the epoch: when its sender stops waiting. Calls to
- * other services end by then, too. Undefined outside of a request, or if it carried no deadline. In an app of which nothing
- * injects `ServiceCommunicator`, a typed client or `HttpService`, requests keep theirs from the first call of this function on.
+ * other services end by then, too. Undefined outside of a request, or if it carried no deadline. If nothing in the app
+ * injects `ServiceCommunicator`, a typed client or `HttpService`, deadlines are recorded only after the first call of this
+ * function.
  */
 export function currentDeadline(): number | undefined {
   wantIncoming();
@@ -45,9 +46,9 @@ export function currentDeadline(): number | undefined {
 }
 
 /**
- * The id of the request being handled, for log lines of the app. Undefined outside of a request, and if it has none: see the option
- * `requestId`. As with {@link currentDeadline}, requests of an app that makes no calls keep theirs from the first call of this
- * function on.
+ * The id of the request being handled, for log lines of the app. Undefined outside of a request, or if it has none: see the
+ * option `requestId`. As with {@link currentDeadline}, an app that makes no calls records ids only after the first call of
+ * this function.
  */
 export function currentRequestId(): string | undefined {
   wantIncoming();

@@ -17,8 +17,8 @@ interface FastifyLike {
 }
 
 /**
- * Makes what a request carries the current {@link IncomingContext} of its handler: the one hook for all of it. A hook of the
- * platform, since an interceptor for all routes would take every request of the app through RxJS.
+ * Sets the {@link IncomingContext} of each request for its handler. It is a hook of the platform, since a global interceptor
+ * would take every request of the app through RxJS.
  */
 @Injectable()
 export class IncomingHook {
@@ -45,8 +45,8 @@ export class IncomingHook {
   }
 
   /**
-   * Has to be called after the body parsers are there and before the routes: what an `AsyncLocalStorage` holds is lost where a
-   * body is read by events. Adds nothing where nothing is to be read of requests.
+   * Call it after the body parsers are registered and before the routes: an `AsyncLocalStorage` loses its store when a body
+   * is read by events. Does nothing if no option needs to read requests.
    */
   attach(): void {
     if (!this.deadlines && !this.passedOn) return;
@@ -60,7 +60,7 @@ export class IncomingHook {
     }
   }
 
-  /** A request that carries nothing enters no context; in an app that makes no calls, no header is read. */
+  /** A request without a deadline or headers to propagate enters no context; if no context is wanted, no header is read. */
   private enter(request: PeerRequest, next: Next): void {
     if (!isIncomingWanted()) {
       next();

@@ -4,7 +4,7 @@ import { isLoopbackHost, keyOf, type ServiceInstance } from '../../model/index.j
 import { type ServiceRegistry } from '../../registry/index.js';
 import { isRegistryElsewhere, letsOthersIn, loopbackCure, type RegistrySettings } from '../registry-place.js';
 
-/** Services that are told of, so that names from outside do not fill the memory. */
+/** Maximum number of services warned about, since names from outside must not fill the memory. */
 const MOST_NAMES = 1_000;
 
 /**

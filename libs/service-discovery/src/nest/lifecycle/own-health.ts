@@ -11,7 +11,7 @@ export interface OwnHealthDeps {
   readonly clock: Clock;
 }
 
-/** What the registry was told, or may have been told: that an instance is unhealthy. */
+/** A report that an instance is unhealthy, which the registry has or may have received. */
 interface Said {
   readonly generation: number;
   /** Undefined: unknown whether it was received. */

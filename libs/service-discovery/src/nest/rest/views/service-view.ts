@@ -5,24 +5,24 @@ import { type Page, pageOf, type Shown } from '../paging.js';
 import { toExpiryHoldView, toReasonView } from './health-view.js';
 import { toInstanceView } from './instance-view.js';
 
-/** What is shown of each service in a list. */
+/** Which part of each service a list shows. */
 export interface ListRules {
-  /** Which of its instances. */
+  /** The page of its instances. */
   readonly page: Page;
   /** Whether renewals are followed, so that it is known when registrations end. */
   readonly tracksRenewals: boolean;
 }
 
-/** A service and those of its instances that a list is about. */
+/** A service and its instances that a list includes. */
 export interface ListedService {
   readonly name: string;
   /** All of its instances. */
   readonly instances: readonly ServiceInstance[];
-  /** Those that the list is about. */
+  /** The instances that the list includes. */
   readonly listed: readonly ServiceInstance[];
 }
 
-/** What a list is about: services without any instance that is wanted are left out. */
+/** Filters the instances of services, and drops services without a matching instance. */
 export function findListed(
   services: readonly (readonly [name: string, instances: readonly ServiceInstance[]])[],
   wanted?: (instance: ServiceInstance) => boolean,
