@@ -71,6 +71,7 @@ it.each(['get', 'inApp'] as const)(
 
 it('calls after a burst at the start leave nothing in the old generation', () => {
   expect(oldBytesPerCall.own).toBeLessThan(LEFT_BYTES_PER_CALL);
+  expect(oldBytesPerCall.hedged).toBeLessThan(LEFT_BYTES_PER_CALL);
   // Undici's own arrays, without what their elements would keep.
   expect(oldBytesPerCall.overUndici).toBeLessThan(OLD_BYTES_OF_UNDICI);
 });

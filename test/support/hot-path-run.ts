@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import { type CommunicatorOptions } from '../../libs/service-discovery/src/core.js';
 import { cannedHttpServer } from '../../bench/calls/servers/canned-http.js';
 import { addSources, buildPackage } from './built-package.js';
 import { type HotPathCounts } from './hot-path/main.js';
@@ -17,7 +18,7 @@ export interface HotPathRun {
   /** How many connections its servers took. */
   readonly connections: number;
   /** Of each call after a burst at the start, in a process of its own: of the library, and with undici. */
-  readonly oldBytesPerCall: { readonly own: number; readonly overUndici: number };
+  readonly oldBytesPerCall: Readonly<Record<'own' | 'hedged' | 'overUndici', number>>;
 }
 
 /** @param many how many calls are made to see what they leave behind */
@@ -36,12 +37,17 @@ export async function runHotPath(many: number): Promise<HotPathRun> {
     const { stdout } = await exec(process.execPath, args);
     // V8 allocates in the old generation what it saw survive, but decides so only once the young one has its full size.
     const fullSize = ['--min-semi-space-size=16', '--max-semi-space-size=16'];
-    const burst = async (...over: string[]): Promise<number> => {
-      const script = join(built.consumer, 'burst.js');
-      return Number((await exec(process.execPath, ['--expose-gc', ...fullSize, script, ...over])).stdout);
+    const burst = async (options: CommunicatorOptions, ...over: string[]): Promise<number> => {
+      const script = [join(built.consumer, 'burst.js'), JSON.stringify(options)];
+      return Number((await exec(process.execPath, ['--expose-gc', ...fullSize, ...script, ...over])).stdout);
     };
     const counted = connections;
-    const oldBytesPerCall = { own: await burst(), overUndici: await burst(ports) };
+    const oldBytesPerCall = {
+      own: await burst({}),
+      // No attempt takes that long.
+      hedged: await burst({ hedging: { delay: '9s' } }),
+      overUndici: await burst({}, ports),
+    };
     return { counts: JSON.parse(stdout) as HotPathCounts, connections: counted, oldBytesPerCall };
   } finally {
     for (const server of servers) server.close();

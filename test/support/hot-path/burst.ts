@@ -1,10 +1,11 @@
 /**
  * A client process that begins with bursts of calls, as after a deployment, and prints how many bytes of each later call
- * end up in the old generation. With ports as its argument it calls servers there through undici, else a transport that
- * makes no objects of literals, so that only those of the library count.
+ * end up in the old generation. Its arguments are the options of the calls, as JSON, and ports: with those it calls servers
+ * there through undici, else a transport that makes no objects of literals, so that only those of the library count.
  */
 import { GCProfiler, getHeapSpaceStatistics } from 'node:v8';
 import {
+  type CommunicatorOptions,
   MemoryRegistryStore,
   ServiceCommunicator,
   ServiceRegistry,
@@ -18,6 +19,7 @@ const CALLS = 10_000;
 const FEW = 10;
 
 const USER = { name: 'Ann' };
+const BYTES = Buffer.from(JSON.stringify(USER));
 const HEADERS = { 'content-type': 'application/json' };
 const REQUEST = { path: '/200/users/1' };
 
@@ -25,9 +27,8 @@ const collect = (): void => gc!({ type: 'minor' });
 const heads: (() => void)[] = [];
 const bodies: (() => void)[] = [];
 
-const BODY = {
-  json: () => new Promise((resolve) => bodies.push(() => resolve(USER))),
-} as unknown as ServiceResponse['body'];
+const read = <T>(content: T): Promise<T> => new Promise((resolve) => bodies.push(() => resolve(content)));
+const BODY = { json: () => read(USER), bytes: () => read(BYTES) } as unknown as ServiceResponse['body'];
 
 class Answer implements ServiceResponse {
   readonly status = 200;
@@ -36,9 +37,10 @@ class Answer implements ServiceResponse {
 }
 
 const send = (): Promise<ServiceResponse> => new Promise((resolve) => heads.push(() => resolve(new Answer())));
-const heldBack: Transport = { send, dispatch: send, close: () => Promise.resolve() };
+const heldBack: Transport = { send, dispatch: send, sendsAsGiven: true, close: () => Promise.resolve() };
 
-const ports = process.argv[2]?.split(',').map(Number);
+const [, , options = '{}', listed] = process.argv;
+const ports = listed?.split(',').map(Number);
 const store = new MemoryRegistryStore();
 const registry = new ServiceRegistry(store);
 await registry.start();
@@ -46,7 +48,7 @@ for (const port of ports ?? [1, 2, 3]) {
   await registry.register({ serviceName: 'users', host: '127.0.0.1', port, ttl: '1d' }, { heartbeat: 'manual' });
 }
 const transport = ports ? new UndiciTransport({ keepAliveTimeout: 3_600_000 }) : heldBack;
-const communicator = new ServiceCommunicator({ registry, transport });
+const communicator = new ServiceCommunicator({ registry, transport }, JSON.parse(options) as CommunicatorOptions);
 
 async function deliver(all: (() => void)[], whileWaiting?: () => void): Promise<void> {
   await new Promise((resolve) => setImmediate(resolve));

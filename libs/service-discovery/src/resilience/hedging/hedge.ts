@@ -1,7 +1,9 @@
 import {
+  type AbortListener,
   AttemptTimeoutError,
+  type Cancellation,
+  CancelSource,
   type Clock,
-  onAbort,
   ServiceDiscoveryError,
   SignalCancellation,
   type Timer,
@@ -46,10 +48,7 @@ export function hedge<T>(
   run: (signal: AbortSignal, number: number) => Promise<T>,
   options: HedgeOptions<T>,
 ): Promise<T> {
-  return new Promise<T>((resolve, reject) => {
-    const settle = (end: End<T>): void => ('error' in end ? reject(end.error) : resolve(end.answer));
-    new Race(run, options, settle).start();
-  });
+  return race((own, number) => run(own.signal, number), new SignalCancellation(options.signal), options);
 }
 
 /** What decides whether a hedge that is due is sent. */
@@ -71,13 +70,27 @@ export function mayHedge({ call, attempts, maxAttempts, anotherInstance, budget 
 
 type End<T> = { readonly answer: T } | { readonly error: Error };
 
-interface Running {
-  readonly controller: AbortController;
-  readonly began: number;
-  readonly isFirst: boolean;
+type RaceRules<T> = Omit<HedgeOptions<T>, 'signal'>;
+type RunAttempt<T> = (cancellation: Cancellation, number: number) => Promise<T>;
+
+/** As {@link hedge}, by cancellations, which cost less than signals. */
+function race<T>(run: RunAttempt<T>, cancellation: Cancellation, rules: RaceRules<T>): Promise<T> {
+  return new Promise<T>((resolve, reject) => {
+    const settle = (end: End<T>): void => ('error' in end ? reject(end.error) : resolve(end.answer));
+    new Race(run, cancellation, rules, settle).start();
+  });
 }
 
-class Race<T> {
+class Running extends CancelSource {
+  constructor(
+    readonly began: number,
+    readonly isFirst: boolean,
+  ) {
+    super();
+  }
+}
+
+class Race<T> implements AbortListener {
   private readonly running = new Set<Running>();
   /** Undefined: nothing is hedged. The same for all attempts of a race. */
   private readonly delayMs: number | undefined;
@@ -86,29 +99,33 @@ class Race<T> {
   /** The latest failure. */
   private failed: End<T> | undefined;
   private timer: Timer | undefined;
-  private stopFollowing: () => void = () => undefined;
 
   constructor(
-    private readonly run: (signal: AbortSignal, number: number) => Promise<T>,
-    private readonly options: HedgeOptions<T>,
+    private readonly run: RunAttempt<T>,
+    private readonly cancellation: Cancellation,
+    private readonly rules: RaceRules<T>,
     private readonly settle: (end: End<T>) => void,
   ) {
-    this.delayMs = options.delay.currentMs;
+    this.delayMs = rules.delay.currentMs;
   }
 
   start(): void {
-    const { signal } = this.options;
-    if (signal.aborted) return this.settle({ error: signal.reason as Error });
-    this.stopFollowing = onAbort(signal, () => this.finish({ error: signal.reason as Error }));
+    const { cancellation } = this;
+    if (cancellation.aborted) return this.settle({ error: cancellation.reason as Error });
+    cancellation.follow(this);
     this.begin();
     this.scheduleHedge();
   }
 
+  onAborted(reason: unknown): void {
+    this.finish({ error: reason as Error });
+  }
+
   private scheduleHedge(): void {
-    const { clock, maxHedges, mayHedge } = this.options;
+    const { clock, maxHedges } = this.rules;
     if (this.over || this.delayMs === undefined || this.begun > maxHedges) return;
     const send = (): void => {
-      if (!mayHedge()) return;
+      if (!this.rules.mayHedge()) return;
       this.begin();
       this.scheduleHedge();
     };
@@ -117,22 +134,22 @@ class Race<T> {
 
   private begin(): void {
     const number = this.begun++;
-    const attempt = { controller: new AbortController(), began: this.options.clock.now(), isFirst: number === 0 };
+    const attempt = new Running(this.rules.clock.now(), number === 0);
     this.running.add(attempt);
     void this.follow(attempt, number);
   }
 
   private async follow(attempt: Running, number: number): Promise<void> {
-    const { isWorthy, isFinal } = this.options;
+    const { rules } = this;
     let end: End<T>;
     let worthy: boolean;
     try {
-      const answer = await this.run(attempt.controller.signal, number);
+      const answer = await this.run(attempt, number);
       end = { answer };
-      worthy = isWorthy?.(answer) ?? true;
+      worthy = rules.isWorthy?.(answer) ?? true;
     } catch (error) {
       end = { error: error as Error };
-      worthy = isFinal?.(error) ?? false;
+      worthy = rules.isFinal?.(error) ?? false;
     }
     this.running.delete(attempt);
     if (this.over) return this.letGo(end);
@@ -145,31 +162,31 @@ class Race<T> {
   }
 
   private finish(end: End<T>): void {
-    const { signal } = this.options;
+    const { cancellation } = this;
     this.over = true;
     this.timer?.cancel();
-    this.stopFollowing();
+    cancellation.unfollow(this);
     if (this.failed !== end) this.letGo(this.failed);
     this.settle(end);
     for (const attempt of this.running) {
       this.recordIfSlow(attempt);
-      attempt.controller.abort(signal.aborted ? signal.reason : outrun());
+      attempt.abort(cancellation.aborted ? cancellation.reason : outrun());
     }
   }
 
   /** Hedges are left out: only those fast enough to win would be known, which would bias the samples. */
   private record({ began, isFirst }: Running): void {
-    if (isFirst) this.options.delay.record(this.options.clock.now() - began);
+    if (isFirst) this.rules.delay.record(this.rules.clock.now() - began);
   }
 
   /** Its full latency is unknown, but it was one of the slow ones. */
   private recordIfSlow(attempt: Running): void {
-    const elapsedMs = this.options.clock.now() - attempt.began;
+    const elapsedMs = this.rules.clock.now() - attempt.began;
     if (this.delayMs !== undefined && elapsedMs >= this.delayMs) this.record(attempt);
   }
 
   private letGo(end: End<T> | undefined): void {
-    if (end && 'answer' in end) this.options.discard?.(end.answer);
+    if (end && 'answer' in end) this.rules.discard?.(end.answer);
   }
 }
 
@@ -213,46 +230,65 @@ export class HedgedAttempts<Context extends RetriedContext<Attempt>, Attempt ext
     const { driver, options } = this;
     const { idempotent, replayable } = call.repeatability;
     if (!idempotent || !replayable) return driver.run(call);
-    const { clock, delay } = this.deps;
-    const { signal } = call.scope;
-    let began = clock.now();
-    const attempt = async (own: AbortSignal, number: number): Promise<Attempt> => {
-      const running = driver.run(call, new SignalCancellation(own), number > 0);
-      const now = clock.now();
-      if (number > 0) {
-        const { service, attemptsBegun } = call;
-        call.events.emit('call.hedged', { service, attempt: attemptsBegun, afterMs: now - began });
-      }
-      began = now;
-      const ended = await running;
-      if (number === 0 && ended.error instanceof AttemptTimeoutError) delay.record(clock.now() - now);
-      return ended;
-    };
     try {
-      return await hedge(attempt, {
-        clock,
-        signal,
-        delay,
-        maxHedges: options.maxHedges,
-        mayHedge: () => this.mayHedge(call),
-        isWorthy: ({ isAnswer }) => isAnswer,
-        discard: (ended) => ended.discard(),
-      });
+      const hedged = new HedgedCall(call, driver, this.deps, options.maxHedges);
+      return await race((own, number) => hedged.run(own, number), call.scope, hedged);
     } catch (error) {
-      if (signal.aborted) driver.noteAbort?.(call, error);
+      if (call.scope.aborted) driver.noteAbort?.(call, error);
       throw error;
     }
   }
+}
 
-  private mayHedge(call: Context): boolean {
+/** The race of one call. A class, as are its attempts, for the reason given at `PreparedRequest`. */
+class HedgedCall<Context extends RetriedContext<Attempt>, Attempt extends EndedAttempt> implements RaceRules<Attempt> {
+  readonly clock: Clock;
+  readonly delay: HedgeDelay;
+  /** When its latest attempt began. */
+  private began: number;
+
+  constructor(
+    private readonly call: Context,
+    private readonly driver: AttemptDriver<Context, Attempt>,
+    private readonly deps: HedgedAttemptsDeps,
+    readonly maxHedges: number,
+  ) {
+    this.clock = deps.clock;
+    this.delay = deps.delay;
+    this.began = deps.clock.now();
+  }
+
+  async run(cancellation: Cancellation, number: number): Promise<Attempt> {
+    const { call, clock } = this;
+    const running = this.driver.run(call, cancellation, number > 0);
+    const now = clock.now();
+    if (number > 0) {
+      const { service, attemptsBegun } = call;
+      call.events.emit('call.hedged', { service, attempt: attemptsBegun, afterMs: now - this.began });
+    }
+    this.began = now;
+    const ended = await running;
+    if (number === 0 && ended.error instanceof AttemptTimeoutError) this.delay.record(clock.now() - now);
+    return ended;
+  }
+
+  mayHedge(): boolean {
+    const { call, driver } = this;
     const { maxAttempts, budget } = this.deps;
-    const { repeatability, attemptsBegun: attempts } = call;
     return mayHedge({
-      call: repeatability,
-      attempts,
+      call: call.repeatability,
+      attempts: call.attemptsBegun,
       maxAttempts,
-      anotherInstance: this.driver.canHedge(call),
+      anotherInstance: driver.canHedge(call),
       budget,
     });
+  }
+
+  isWorthy({ isAnswer }: Attempt): boolean {
+    return isAnswer;
+  }
+
+  discard(ended: Attempt): void {
+    ended.discard();
   }
 }
