@@ -18,7 +18,7 @@ export interface HotPathRun {
   /** How many connections its servers took. */
   readonly connections: number;
   /** Of each call after a burst at the start, in a process of its own: of the library, and with undici. */
-  readonly oldBytesPerCall: Readonly<Record<'own' | 'hedged' | 'overUndici', number>>;
+  readonly oldBytesPerCall: Readonly<Record<'own' | 'hedged' | 'lastGood' | 'overUndici', number>>;
 }
 
 /** @param many how many calls are made to see what they leave behind */
@@ -46,6 +46,7 @@ export async function runHotPath(many: number): Promise<HotPathRun> {
       own: await burst({}),
       // No attempt takes that long.
       hedged: await burst({ hedging: { delay: '9s' } }),
+      lastGood: await burst({ lastGood: {} }),
       overUndici: await burst({}, ports),
     };
     return { counts: JSON.parse(stdout) as HotPathCounts, connections: counted, oldBytesPerCall };

@@ -1,4 +1,5 @@
 import { counted, messageOf, nameOfRequest, ServiceDiscoveryError, TransportError } from '../common/index.js';
+import { type ServiceInstance } from '../model/index.js';
 
 /** Where a response body comes from, for errors. */
 export interface BodySource {
@@ -13,6 +14,23 @@ export interface BodySource {
   readonly maxBytes?: number;
   /** The signal of the call: once it has aborted, reading rejects with its reason. */
   readonly signal?: Pick<AbortSignal, 'aborted' | 'reason'>;
+}
+
+/** Of a response that an instance gave. A class, for the reason given at `PreparedRequest`. */
+export class ResponseSource implements BodySource {
+  readonly service: string;
+  readonly instanceId: string;
+
+  constructor(
+    instance: ServiceInstance,
+    readonly method: string,
+    readonly path: string,
+    readonly status: number,
+    readonly maxBytes?: number,
+  ) {
+    this.service = instance.serviceName;
+    this.instanceId = instance.instanceId;
+  }
 }
 
 export const DEFAULT_MAX_RESPONSE_SIZE = 16 * 1024 * 1024;

@@ -17,6 +17,7 @@ export {
 export { type TransportTlsOptions } from './tls.js';
 export { headerFault, targetOf, withQuery } from './request-target.js';
 export { sendFailure, targetDetails, targetText } from './send-failure.js';
+export { ResponseSource } from './body-source.js';
 export { ReadContent } from './read-content.js';
 export { bodyOf, onBodyEnd, ReadBody } from './response-body.js';
 export { UNDICI_TRANSPORT_OPTIONS, type UndiciTransportOptions } from './undici/options.js';

@@ -1,9 +1,27 @@
-import { ReadBody, ReadContent, withQuery } from '../../transport/index.js';
+import { ReadBody, ReadContent, ResponseSource, withQuery } from '../../transport/index.js';
+import { type ServiceInstance } from '../../model/index.js';
 import { type ServiceCallRequest, type PreparedRequest, type ServiceCallResponse } from '../request.js';
+import { CallResponse } from './call-response.js';
 
-/** A response with its body read, so that several callers, or later ones, can receive it. */
-export interface BufferedResponse extends Omit<ServiceCallResponse, 'body'> {
-  readonly content: ReadContent;
+/**
+ * A response with its body read, so that several callers, or later ones, can receive it. Its fields are copied one by one,
+ * since V8 allocates a hidden class in the old generation for each copy of an object that a rest pattern made.
+ */
+export class BufferedResponse {
+  readonly status: number;
+  readonly headers: ServiceCallResponse['headers'];
+  readonly instance: ServiceInstance;
+  readonly attempts: number;
+
+  constructor(
+    { status, headers, instance, attempts }: ServiceCallResponse,
+    readonly content: ReadContent,
+  ) {
+    this.status = status;
+    this.headers = headers;
+    this.instance = instance;
+    this.attempts = attempts;
+  }
 }
 
 /** Reads the body; the `consume` of a call whose response is shared or kept. */
@@ -11,15 +29,15 @@ export async function buffer(
   response: ServiceCallResponse,
   { method, path }: PreparedRequest,
 ): Promise<BufferedResponse> {
-  const { body, ...rest } = response;
-  const { instance, status } = rest;
-  const source = { service: instance.serviceName, instanceId: instance.instanceId, method, path, status };
-  return { ...rest, content: new ReadContent(await body.bytes(), source) };
+  const { instance, status } = response;
+  const source = new ResponseSource(instance, method, path, status);
+  return new BufferedResponse(response, new ReadContent(await response.body.bytes(), source));
 }
 
 /** A copy for one caller, who may read or modify it. */
-export function replay({ content, ...response }: BufferedResponse): ServiceCallResponse {
-  return { ...response, headers: structuredClone(response.headers), body: new ReadBody(content) };
+export function replay({ status, headers, instance, attempts, content }: BufferedResponse): ServiceCallResponse {
+  const copy = { status, headers: structuredClone(headers), body: new ReadBody(content) };
+  return new CallResponse(copy, instance, attempts);
 }
 
 /**

@@ -51,7 +51,7 @@ export class LastGoodCache<T = unknown> {
   private readonly options: ResolvedLastGoodOptions;
   private readonly clock: Clock;
   /** Least recently used first. */
-  private readonly entries = new Map<string, { readonly value: T; readonly at: number }>();
+  private readonly entries = new Map<string, Entry<T>>();
 
   /** @throws InvalidConfigurationError naming every wrong option */
   constructor(options: Partial<LastGoodOptions> = {}, { clock = systemClock }: LastGoodCacheDeps = {}) {
@@ -66,8 +66,11 @@ export class LastGoodCache<T = unknown> {
 
   /** Keeps an answer, replacing the previous one. */
   remember(key: string, value: T): void {
+    const entry = this.entries.get(key) ?? new Entry<T>();
+    entry.value = value;
+    entry.at = this.clock.now();
     this.entries.delete(key);
-    this.entries.set(key, { value, at: this.clock.now() });
+    this.entries.set(key, entry);
     if (this.entries.size <= this.options.maxEntries) return;
     const [leastRecent] = this.entries.keys();
     this.entries.delete(leastRecent!);
@@ -89,6 +92,12 @@ export class LastGoodCache<T = unknown> {
     if (key === undefined) this.entries.clear();
     else this.entries.delete(key);
   }
+}
+
+/** One for all answers of a key: former tables of a map may stay in the old generation, and would keep each of them. */
+class Entry<T> {
+  value!: T;
+  at = 0;
 }
 
 /** Refused by our own limits, to protect the callee: it was not asked, and the request is fine. */

@@ -13,7 +13,7 @@ import {
   type WheelTimer,
 } from '../../common/index.js';
 import { HostNotAllowedError, type ServiceInstance } from '../../model/index.js';
-import { type BodySource } from '../body-source.js';
+import { ResponseSource } from '../body-source.js';
 import { sendFailure, targetDetails, targetText } from '../send-failure.js';
 import { type OutgoingBody, release, type ServiceRequest, type ServiceResponse } from '../transport.js';
 import { type Connection, type ConnectionPool, type PooledRequest } from './connection-pool.js';
@@ -206,29 +206,13 @@ export class Exchange implements PooledRequest, AbortListener, BodyFlow, WheelTi
   }
 }
 
-/** A class, as is `ResponseSource`, for the reason given at `PreparedRequest`. */
+/** A class, for the reason given at `PreparedRequest`. */
 class ResponseHead implements ServiceResponse {
   constructor(
     readonly status: number,
     readonly headers: ServiceResponse['headers'],
     readonly body: IncomingBody,
   ) {}
-}
-
-class ResponseSource implements BodySource {
-  readonly service: string;
-  readonly instanceId: string;
-
-  constructor(
-    to: ServiceInstance,
-    readonly method: string,
-    readonly path: string,
-    readonly status: number,
-    readonly maxBytes: number,
-  ) {
-    this.service = to.serviceName;
-    this.instanceId = to.instanceId;
-  }
 }
 
 const headersChannel = diagnosticsChannel.channel('undici:request:headers');
