@@ -28,7 +28,7 @@ const ACTS: readonly (readonly [title: string, act: (stage: Stage) => Promise<vo
   ['Parallel calls', parallel],
   ['Fallback: a service is gone, another one answers', fallback],
   ['Beside Kong: the calls move away from it under load, and back', besideKong],
-  ['A rollout of a bad version moves back by itself', badVersion],
+  ['A rollout of a bad version is rolled back automatically', badVersion],
   ['A rolling restart: each instance of two services in turn, under load', restart],
   ['A stall: SIGSTOP, and no caller waits for it', standstill],
   ['A failing instance: its circuit opens, and recovers', circuit],
@@ -67,7 +67,7 @@ async function play(): Promise<number> {
 
 /** Stops everything, and claims that nothing is left. */
 async function curtain(stage: Stage): Promise<void> {
-  print.act(ACTS.length + 1, 'The curtain falls');
+  print.act(ACTS.length + 1, 'Every process stops');
   await group.stop();
   const left = stage.pids.filter(isAlive);
   claims.check('every process has ended', left.length === 0, left.length === 0 ? '' : `left: ${left.join(', ')}`);

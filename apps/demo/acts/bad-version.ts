@@ -9,7 +9,7 @@ const FIRST_STEP = 5;
 /** Calls are spread evenly, so that few of them may have at most this many more than the share. */
 const UNEVENNESS = 2;
 
-/** Rolls a version out that fails: it is moved back by itself, before more than its first step meets it. */
+/** Rolls out a version that fails: it is rolled back automatically, during its first step. */
 export async function badVersion(stage: Stage): Promise<void> {
   const { print, claims } = stage;
   const operator = stage.clientOf('registry');
@@ -27,7 +27,7 @@ export async function badVersion(stage: Stage): Promise<void> {
   const failed = async (): Promise<number> => (await getJson<{ failed: number }>(`${url}/chaos`)).failed;
 
   const during = new Load({ requests, rate });
-  // The gateway makes the calls, so it has to have heard of it too.
+  // The gateway makes the calls, so it has to know of the rollback too.
   const rollout = await waitFor('the gateway to know that the rollout is rolled back', async () => {
     const { rollout: now } = await gateway.split('user-service');
     return now?.state === 'rolled_back' ? now : undefined;
@@ -39,13 +39,13 @@ export async function badVersion(stage: Stage): Promise<void> {
   await after.stop();
   print.bars(after.servedBy);
   claims.check(
-    'a bad version is rolled back by itself',
+    'a bad version is rolled back automatically',
     rollout.share === 0 && (await failed()) === affected,
-    `${rollout.reason}; none of the next ${after.answered} calls met it`,
+    `${rollout.reason}; none of the next ${after.answered} calls reached it`,
   );
   const failures = [...during.failures, ...after.failures];
   claims.check(
-    'at most the share of its first step met it, and no call failed',
+    'at most the share of its first step reached it, and no call failed',
     affected > 0 && affected <= (during.sent * FIRST_STEP) / 100 + UNEVENNESS && failures.length === 0,
     `${affected} of ${during.sent} calls, ${failures.length} failed`,
   );

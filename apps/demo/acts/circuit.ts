@@ -43,14 +43,14 @@ export async function circuit(stage: Stage): Promise<void> {
   const probes = Math.floor((performance.now() - began) / RECOVERY_MS) + 1;
   const failures = [...opening.failures, ...whileOpen.failures];
   claims.check(
-    'a failing instance opens its circuit, and its callers do not notice',
+    'the circuit of a failing instance opens, and its callers do not notice',
     failures.length === 0 && met <= probes,
-    `${met} of ${whileOpen.sent} calls met it while it was open, ${failures.length} failed`,
+    `${met} of ${whileOpen.sent} calls reached it while it was open, ${failures.length} failed`,
   );
   print.faults(failures);
 
   await tell(false);
-  print.say('user-3 is well again');
+  print.say('user-3 answers normally again');
   const recovering = new Load({ requests, rate });
   await becomes('closed');
   const answered = recovering.servedBy.get('user-3') ?? 0;

@@ -33,7 +33,7 @@ export async function crash(stage: Stage): Promise<void> {
   await waitFor('the lease of user-2 to run out', async () =>
     (await stage.statusOf('user-2')) === undefined ? true : undefined,
   );
-  print.say('its lease has run out: the registry has forgotten it');
+  print.say('its lease has expired: the registry has removed it');
   const after = await stage.healthBecomes('healthy', 'after its lease ran out');
   claims.check('the aggregated health went from healthy to degraded and back', after.unhealthy_services === 0);
 }

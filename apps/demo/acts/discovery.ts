@@ -30,5 +30,5 @@ export async function discovery(stage: Stage): Promise<void> {
   claims.check('an unregistered service is not found', unknown.status === 404, `status ${unknown.status}`);
 
   const stranger = await fetch(stage.registry('/services'), { headers: { authorization: 'Bearer guessed' } });
-  claims.check('a client with another token is told nothing', stranger.status === 403, `status ${stranger.status}`);
+  claims.check('a client with a wrong token is refused', stranger.status === 403, `status ${stranger.status}`);
 }

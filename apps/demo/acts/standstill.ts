@@ -28,7 +28,7 @@ export async function standstill(stage: Stage): Promise<void> {
   await load.more(40);
   const { failures, calls } = whileOpen(caller, instanceId);
   claims.check(
-    `SIGSTOP: its circuit opens after ${THRESHOLD} attempts that timed out, and gets no more calls`,
+    `SIGSTOP: its circuit opens after ${THRESHOLD} attempts that timed out, and it gets no more calls`,
     failures === THRESHOLD && calls === 0,
     `${calls} calls while it was open`,
   );
@@ -43,7 +43,7 @@ export async function standstill(stage: Stage): Promise<void> {
   await caller.close();
   print.bars(load.servedBy);
   claims.check(
-    'it is back by itself, and no call failed',
+    'it takes calls again automatically, and no call failed',
     load.failures.length === 0,
     `${load.failures.length} of ${load.answered} failed`,
   );
