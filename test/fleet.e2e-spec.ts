@@ -132,7 +132,7 @@ describe('over Redis', () => {
     expect(await redis.client().pttl('sd:{default}:journal')).toBeGreaterThan(6 * 86_400_000);
   });
 
-  it('any process shows which instances calls ended at, of which each report has a few', async () => {
+  it('any process shows the calls of each instance, although each report has only a few instances', async () => {
     const [orders, gateway] = [member('orders'), member('gateway')];
     orders.callsEach('users', 10);
     clock.advance(10_000);
@@ -158,7 +158,7 @@ describe('over Redis', () => {
     expect(orders.figures.instancesOf('users')[0]).toMatchObject({ instanceId: 'users-0', calls: 2 });
   });
 
-  it('any process shows how attempts of all end at the parts of a split', async () => {
+  it('any process shows the results of the attempts of all processes at each part of a split', async () => {
     const [orders, web, late] = [member('orders'), member('web'), member('late')];
     for (const one of [orders, web]) {
       one.bus.emit('call.split', { service: 'users', part: 'via', ok: false, durationMs: 12 });
@@ -196,7 +196,7 @@ describe('over Redis', () => {
     }
   });
 
-  it('a process with report: false tells nothing, and shows what others tell', async () => {
+  it('a process with report: false sends no reports, and shows those of others', async () => {
     const [quiet, loud] = [member('quiet', false), member('loud')];
     quiet.bus.emit('registry.offline', {});
     loud.bus.emit('registry.offline', {});
@@ -206,7 +206,7 @@ describe('over Redis', () => {
     expect(quiet.journal.read({}).map(({ process }) => process)).toEqual(['quiet:1', 'loud:1']);
   });
 
-  it('what Redis does not take waits, bounded, and what is dropped is counted', async () => {
+  it('reports that Redis refuses wait in a bounded queue, and dropped ones are counted', async () => {
     const orders = member('orders');
     orders.bus.emit('registry.offline', {});
     await orders.report();
@@ -227,7 +227,7 @@ describe('over Redis', () => {
     );
   });
 
-  it('what is no report is passed over', async () => {
+  it('invalid reports are skipped', async () => {
     const gateway = member('gateway');
     const garbage = [
       '',

@@ -84,7 +84,7 @@ describe.each(PLATFORMS)('what a request carries, on %s', (_name, adapter) => {
     expect(await ask(`${url}/id`, given)).toEqual({ id: 'abc-1' });
   });
 
-  it('is nothing if it is not there, or is not valid', async () => {
+  it('is ignored if it is missing or invalid', async () => {
     const { url } = await open();
     const broken = {
       'x-request-id': `${'x'.repeat(129)}`,
@@ -110,7 +110,7 @@ describe.each(PLATFORMS)('what a request carries, on %s', (_name, adapter) => {
     expect(await ask(`${url}/by-hand`, { 'x-request-id': 'abc' })).toMatchObject({ 'x-request-id': 'own' });
   });
 
-  it('gets an id where it has none, as configured, in a header of another name', async () => {
+  it('gets a new id in the configured header if it has none', async () => {
     const { url } = await open({ requestId: { header: 'X-Correlation-Id', create: true } });
     const made = await ask(url, { 'x-request-id': 'of-another-header' });
     expect(made['x-correlation-id']).toMatch(/^[\da-f-]{36}$/);
@@ -132,7 +132,7 @@ describe.each(PLATFORMS)('what a request carries, on %s', (_name, adapter) => {
     expect(sent['x-request-id']).toBeUndefined();
   });
 
-  it('stands in the events of its calls', async () => {
+  it('is added to the events of its calls', async () => {
     const { url, events } = await open();
     await ask(url, { 'x-request-id': 'abc', ...TRACE });
     await ask(url);
@@ -144,7 +144,7 @@ describe.each(PLATFORMS)('what a request carries, on %s', (_name, adapter) => {
   });
 });
 
-it('a header that is none is refused by its name', async () => {
+it('a header with an invalid name is refused', async () => {
   const error = await startError(shop({ requestId: { header: 'request id' } }));
   expect(error).toBeInstanceOf(InvalidConfigurationError);
   expect((error as Error).message).toContain('requestId.header: expected the name of a header');

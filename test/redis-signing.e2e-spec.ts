@@ -58,7 +58,7 @@ describe('a process with public keys alone', () => {
 });
 
 describe('a split of calls', () => {
-  it('is used only if it is signed, for its service, and newer than what was seen', async () => {
+  it('is used only if it is signed for its service and newer than the last one seen', async () => {
     const troubles: RedisTrouble[] = [];
     const owner = redis.openStore(SIGNED);
     const recorder = await redis.watching(redis.openStore(SIGNED, { onTrouble: (trouble) => troubles.push(trouble) }));
@@ -119,7 +119,7 @@ describe('a fleet that begins to sign, or replaces its secret', () => {
     await expectAllSeeAll(newFirst, { signing: { key: ANOTHER } });
   });
 
-  it('is told of what is not signed, without losing it', async () => {
+  it('reports unsigned registrations, and still uses them', async () => {
     const troubles: RedisTrouble[] = [];
     const onTrouble = (trouble: RedisTrouble): number => troubles.push(trouble);
     const store = redis.openStore({ signing: { key: SECRET, required: false } }, { onTrouble });
@@ -135,7 +135,7 @@ describe('a fleet that begins to sign, or replaces its secret', () => {
 });
 
 describe('when Redis has lost a record', () => {
-  it('a reader puts it back with its signature', async () => {
+  it('a reader restores it with its signature', async () => {
     const owner = redis.openStore(SIGNED);
     let passedMs = 0;
     const clock = { ...systemClock, now: () => systemClock.now() + passedMs };
@@ -201,7 +201,7 @@ describe('over time', () => {
     expect([idsOf(recorder), idsOf(fresh)]).toEqual([['a'], ['a']]);
   });
 
-  it('an instance whose lease is renewed without signing it again ends, and its lease is lost', async () => {
+  it('an instance ends with its signature even if its lease is renewed, and the lease is lost', async () => {
     const time = new Timeline();
     const troubles: RedisTrouble[] = [];
     const [owner, renewing, reader] = [

@@ -164,7 +164,7 @@ describe('an app that is not ready', () => {
     expect(seen).toEqual([]);
   });
 
-  it('tells the registry at once when readiness is lost, and the checks of others when it returns', async () => {
+  it('reports lost readiness to the registry at once, and its return through health checks', async () => {
     const app = await apps.listen(users());
     await shown('healthy');
     const release = app.get(ServiceReadiness).hold('the database is lost');

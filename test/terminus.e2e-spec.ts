@@ -206,7 +206,7 @@ describe.each(PLATFORMS)('GET /health on %s', (_, adapter) => {
       expect((await get(await apps.listen(AppModule, adapter), '/health')).body).toEqual({ own: true });
     });
 
-    it('has the same block in it by one line, also without Terminus', async () => {
+    it('includes the same block with one line, also without Terminus', async () => {
       @Module({ imports: [ServiceDiscoveryModule.forRoot(QUIET)], controllers: [PlainHealthController] })
       class AppModule {}
       const app = await apps.listen(AppModule, adapter);

@@ -20,12 +20,12 @@ const instance = (name: string): string => `/services/${name}/instances/${id(nam
 
 /** Every request of the API that changes an instance which is there. */
 const CHANGES: readonly (readonly [what: string, method: string, end: string, json: object | undefined])[] = [
-  ['renews', 'PUT', '/heartbeat', {}],
-  ['puts under maintenance', 'PUT', '/status', { status: 'maintenance' }],
-  ['drains', 'PUT', '/status', { status: 'draining' }],
-  ['takes out of maintenance', 'PUT', '/status', { status: 'up' }],
-  ['reports as unhealthy', 'PUT', '/health', { status: 'unhealthy' }],
-  ['deregisters', 'DELETE', '', undefined],
+  ['renew', 'PUT', '/heartbeat', {}],
+  ['put under maintenance', 'PUT', '/status', { status: 'maintenance' }],
+  ['drain', 'PUT', '/status', { status: 'draining' }],
+  ['take out of maintenance', 'PUT', '/status', { status: 'up' }],
+  ['report as unhealthy', 'PUT', '/health', { status: 'unhealthy' }],
+  ['deregister', 'DELETE', '', undefined],
 ];
 
 describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %s', (platform) => {
@@ -66,7 +66,7 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
 
   const shown = (name: string): unknown => rest.registry.getInstances(name);
 
-  it.each(['/discover/orders-e', '/services/orders-e'])('is told no names of services at %s', async (path) => {
+  it.each(['/discover/orders-e', '/services/orders-e'])('learns no service names at %s', async (path) => {
     const { status, body } = await send(ATTACKER, 'GET', path);
     expect([status, body.error.message]).toEqual([
       404,
@@ -119,12 +119,12 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
     expect(rest.registry.snapshot).toBe(before);
   });
 
-  it('does not join a service that stands in its body twice', async () => {
+  it('cannot join a service by naming two services in its body', async () => {
     const raw = `{"service_name":"orders-eu","service_name":"billing","host":"${HOST}","port":1}`;
     await isRefused('billing', () => rest.send('POST', '/register', { headers: ATTACKER, raw }));
   });
 
-  it('does not replace the instance of another caller, in its own service either', async () => {
+  it('does not replace the instance of another caller, even in its own service', async () => {
     const json = { service_name: 'orders-eu', instance_id: id('orders-eu'), host: HOST, port: 8080 };
     for (const claim of [undefined, 0, generation['orders-eu'], Number.MAX_SAFE_INTEGER]) {
       const message = await isRefused('orders-eu', () => send(ATTACKER, 'POST', '/register', { ...json, claim }));
@@ -138,23 +138,23 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
     await isRefused('orders-at', () => send(ATTACKER, 'POST', '/register', json));
   });
 
-  it('does not say itself who owns what it registers', async () => {
+  it('cannot choose the owner of an instance that it registers', async () => {
     const json = { service_name: 'orders-us', host: HOST, port: 8080, owner: 'token:billing' };
     const { status, body } = await send(ATTACKER, 'POST', '/register', json);
     expect([status, body.error.problems]).toEqual([400, [expect.objectContaining({ field: 'owner' })]]);
   });
 
   describe.each(['billing', 'orders-eu'])('and an instance of %s that another caller registered', (name) => {
-    it.each(CHANGES)('%s it not', async (_what, method, end, json) => {
+    it.each(CHANGES)('does not %s it', async (_what, method, end, json) => {
       await isRefused(name, () => send(ATTACKER, method, instance(name) + end, json));
     });
 
-    it('deregisters it not by its generation', async () => {
+    it('does not deregister it by its generation', async () => {
       const path = `${instance(name)}?generation=${generation[name]}`;
       await isRefused(name, () => send(ATTACKER, 'DELETE', path));
     });
 
-    it('renews it not among leases of its own', async () => {
+    it('does not renew it among leases of its own', async () => {
       const own = await register('orders-own', ATTACKER, '10.0.0.9');
       const before = shown(name);
       const leases = [
@@ -207,7 +207,7 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
     expect((await send(BILLING, 'GET', '/health/aggregated')).text).toContain('billing');
   });
 
-  it('is told of no fault in a service that it may not read', async () => {
+  it('sees no fault of a service that it may not read', async () => {
     const json = {
       service_name: 'orders-us',
       instance_id: id('orders-us'),
@@ -242,7 +242,7 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
     expect((await send(ATTACKER, 'GET', '/topology')).body).toMatchObject({ edges: [] });
   });
 
-  it('reports for services alone of which it registered an instance, and of those alone that it may read', async () => {
+  it('reports only for services of which it registered an instance, and only about services that it may read', async () => {
     await register('orders-us', ATTACKER, '10.0.0.9');
     const entry = {
       id: '999999999999999-0-x',
@@ -320,7 +320,7 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
     expect((await send(bearer('made-up'), 'DELETE', instance('billing'))).status).toBe(403);
   });
 
-  it('is stopped while an operator and the shared token are not', async () => {
+  it('is refused where an operator and the shared token are not', async () => {
     expect((await send(OPERATOR, 'PUT', `${instance('billing')}/status`, { status: 'maintenance' })).status).toBe(200);
     expect((await send(OPERATOR, 'POST', '/register', { service_name: 'orders-x', host: HOST, port: 1 })).status).toBe(
       403,
@@ -330,7 +330,7 @@ describe.each(PLATFORMS)('the holder of a token that may register orders-*, on %
   });
 });
 
-describe('what the holder of a token for orders-* reads of all services', () => {
+describe('the reads of all services by the holder of a token for orders-*', () => {
   let alone: RestApp;
   /** With billing as well, of which each list has something to tell. */
   let beside: RestApp;

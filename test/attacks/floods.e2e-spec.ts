@@ -93,7 +93,7 @@ describe.each(PLATFORMS)('a flood, on %s,', (platform) => {
     expect((await rest.send('POST', '/register', { raw: '{' })).status).toBe(429);
   });
 
-  it('of registrations that is over lets in a service that was refused beside it, which says so once', async () => {
+  it('of registrations delays another service only until it is over, and that service logs it once', async () => {
     await start({ registrationsPerMinute: 30 });
     for (let index = 0; index < 30; index++) await register('orders', 'a', GOOD);
     const warn = jest.spyOn(Logger.prototype, 'warn').mockImplementation(() => undefined);
@@ -169,7 +169,7 @@ describe.each(PLATFORMS)('a flood, on %s,', (platform) => {
     await Promise.all([mine, ...hostile].map((reader) => reader.close()));
   });
 
-  it('of pages as long as they may be shows no more than the limit at once', async () => {
+  it('of requests for long pages gets no more than the limit at once', async () => {
     await start({ pageSize: 2 });
     for (const id of ['a', 'b', 'c']) await register('users', id);
     const { body } = await rest.send('GET', '/services/users?limit=10000');

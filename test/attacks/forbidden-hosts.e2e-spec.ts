@@ -141,7 +141,7 @@ describe.each(['undici', 'axios'] as const)('a forbidden address in the registry
     expect(internal.sockets).toHaveLength(0);
   });
 
-  it('is no host that the process lists itself in its services', async () => {
+  it('is allowed if the process lists it itself in `services`', async () => {
     const services = [{ name: 'payments', targets: [`http://127.0.0.1:${honest.port}`] }];
     const app = await start({ transport, allowedHosts: ['10.0.0.0/8'], services });
     const answer = await app.get(ServiceCommunicator).callServiceJson('payments', CHARGE);
@@ -179,7 +179,7 @@ describe.each(PLATFORMS)(
       }
     });
 
-    it('goes by no header of the client', async () => {
+    it('does not depend on any header of the client', async () => {
       rest = await startRestApp(platform, { peer: '::ffff:192.0.2.7', api: { token, allowedHosts: ['peer'] } });
       const { status } = await rest.send('POST', '/register', {
         json: { service_name: 'payments', host: '192.0.2.8', port: 80 },

@@ -118,7 +118,7 @@ describe('an attacker who can write to Redis', () => {
     expect(evil.requests).toBe(0);
   }
 
-  it('gets calls for what it registers where nothing is signed, as the tests below would show', async () => {
+  it('gets calls for its registrations without signing, so the tests below can fail', async () => {
     const { caller, genuine, evil } = await begin(undefined);
     const { record } = await attacker().read('a');
     await attacker().register('evil', record.replace(`"port":${genuine.port}`, `"port":${evil.port}`));
@@ -211,7 +211,7 @@ describe('an attacker who can write to Redis', () => {
     await expectNoCalls(caller, genuine);
   });
 
-  it('takes an instance out only until its owner notices', async () => {
+  it('removes an instance only until its owner notices', async () => {
     const { caller, evil } = await begin(SHARED);
     const loot = await attacker().read('a');
     const events: string[] = [];

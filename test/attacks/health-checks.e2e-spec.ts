@@ -37,13 +37,13 @@ describe.each(PLATFORMS)('health checks as readers of internal JSON, on %s', (pl
     expect((await rest.send('POST', '/register', { json: { ...USER, health_check: own } })).status).toBe(201);
   });
 
-  it('go elsewhere where the registry says so', async () => {
+  it('go elsewhere if the registry allows it', async () => {
     await start({ api: { checkTargets: 'any' } });
     const health_check = { port: 9200, host: 'users.internal', headers: { accept: 'application/json' } };
     expect((await rest.send('POST', '/register', { json: { ...USER, health_check } })).status).toBe(201);
   });
 
-  it('show what they read to readers who may write, and to no stranger where reading is open', async () => {
+  it('show the data that they read only to clients that may write, even if reading is open', async () => {
     await start({ peer: '192.0.2.7', api: { token: 'a-token-of-the-registry', guardReads: false } });
     await rest.registry.register({ ...KEY, host: '10.0.0.7', port: 8080 }, { heartbeat: 'manual' });
     const detail = { checkedAt: rest.clock.epoch(), latencyMs: 3, statusCode: 200, data: { root: 'hunter2' } };

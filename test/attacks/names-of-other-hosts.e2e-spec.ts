@@ -69,7 +69,7 @@ describe('a registration under the name of another host', () => {
     expect(attacker.requests).toHaveLength(0);
   });
 
-  it('leaves calls to this machine where they went before', async () => {
+  it('does not redirect calls to this machine', async () => {
     const app = await start();
     const own = await TestServer.http((_request, response) => void response.end('"own"'));
     for (const name of ['localhost', '127.0.0.1', '2130706433', '0x7f000001']) {
@@ -88,7 +88,7 @@ describe('a registration under the name of another host', () => {
     }
   });
 
-  it('stops the start where the list holds what is no name', async () => {
+  it('stops the start if the list contains an invalid name', async () => {
     const starting = start({ services: ['users.shop', 'https://api.stripe.com', 7 as never] });
     await expect(starting).rejects.toMatchObject({
       code: 'INVALID_CONFIGURATION',

@@ -34,7 +34,7 @@ describe.each(PLATFORMS)('an API that strangers reach in production, on %s', (pl
     return apps.create(AppModule, adapter);
   }
 
-  it('keeps the app from listening where no credential lets others in, with the ways out', async () => {
+  it('keeps the app from listening without a credential, and names the ways out', async () => {
     const app = await create();
     const failure: unknown = await app.listen(0, '0.0.0.0').catch((error: unknown) => error);
     expect(failure).toBeInstanceOf(InvalidConfigurationError);
@@ -84,7 +84,7 @@ describe.each(PLATFORMS)('an API that strangers reach in production, on %s', (pl
     expect(portOf(app)).toBeGreaterThan(0);
   });
 
-  it('leaves an address in use to be told as such', async () => {
+  it('does not hide the error of an address in use', async () => {
     const first = await create({ api: false });
     await first.listen(0, '0.0.0.0');
     const second = await create();
@@ -158,7 +158,7 @@ describe('a proxy on this machine', () => {
       expect([...app.get(ServiceRegistry).snapshot.services.keys()]).toEqual(['honest']);
     });
 
-    it('is kept out by a guard where the proxy leaves no sign', async () => {
+    it('is kept out by a guard if the proxy cannot be detected', async () => {
       expect(await throughNginx(await start({ guard: refuseAll }), SILENT)).toBe(403);
     });
   });

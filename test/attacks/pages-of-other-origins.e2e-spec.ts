@@ -43,7 +43,7 @@ describe.each(['express', 'fastify'] as const)('on %s', (platform) => {
     expect(rest.registry.getInstances('user-service').map(({ operatorStatus }) => operatorStatus)).toEqual(['up']);
   });
 
-  it('changes nothing by a request that needs no consent of CORS where a guard of the app goes by cookies', async () => {
+  it('changes nothing by a request without a CORS preflight if a guard of the app uses cookies', async () => {
     await start({ api: { guard: { canActivate: () => true } } });
     for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'multipart/form-data; boundary=b']) {
       const { status } = await rest.send('POST', '/register', {

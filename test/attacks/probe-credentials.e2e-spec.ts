@@ -52,7 +52,7 @@ function register(
 }
 
 describe('credentials of health checks', () => {
-  it('go to no instance of a caller who may not register the service that they are for', async () => {
+  it('are not sent to instances of callers that may not register the service', async () => {
     @Module({
       imports: [
         ServiceDiscoveryModule.forRoot({
@@ -85,7 +85,7 @@ describe('credentials of health checks', () => {
 });
 
 describe.each(PLATFORMS)('a guard of the app on %s', (_name, adapter) => {
-  it('sees what is to be registered, and `authorize` who asks and what for', async () => {
+  it('sees the registration, and `authorize` the caller and the action', async () => {
     const seen: unknown[] = [];
     const asked: AccessQuestion[] = [];
     @Injectable()
@@ -125,7 +125,7 @@ describe.each(PLATFORMS)('a guard of the app on %s', (_name, adapter) => {
 });
 
 describe('the owner of an instance', () => {
-  it('holds it over Redis against callers of another process', async () => {
+  it('keeps it over Redis against callers of another process', async () => {
     const redis = await RedisServer.start();
     const api = {
       access: [

@@ -68,7 +68,7 @@ describe('calls with what a client sent', () => {
 
   const call = (path: string, more = {}): Promise<unknown> => communicator.callService('orders', { path, ...more });
 
-  it('repeat no POST for an `idempotency-key` that was handed on, and do for one of the calling code', async () => {
+  it('repeat a POST for an `idempotency-key` of the calling code, and not for one passed on from a client', async () => {
     status = 503;
     const post = { method: 'POST', body: '{}' };
     await call('/orders', { ...post, headers: { 'idempotency-key': 'from-a-client' } });
@@ -93,7 +93,7 @@ describe('calls with what a client sent', () => {
     },
   );
 
-  it('make no metric series of unknown names, also where a deadline or a limit could end them first', async () => {
+  it('create no metric series for unknown names, even if a deadline or a limit could end them first', async () => {
     const past = { headers: { 'x-request-deadline': String(Date.now() - 1_000) } };
     const limited = communicator.withOptions({ rateLimit: { rate: 1, per: '1h' }, waitForFirst: false });
     for (let index = 0; index < 20; index++) {
@@ -125,7 +125,7 @@ it('no example of the docs puts an id into a path without encoding it', async ()
   expect(paths.filter((path) => !/^[^$]*\$\{(?:encodeURIComponent\(|string\}|number\})/.test(path))).toEqual([]);
 });
 
-describe('a watch on a registry that sends what is wrong', () => {
+describe('a watch on a registry that sends invalid data', () => {
   const frame = (data: unknown): string => `event: change\ndata: ${JSON.stringify(data)}\n\n`;
 
   it('goes on with the valid instances, and reports the others', async () => {
@@ -261,7 +261,7 @@ describe('unknown names', () => {
 describe('limits of one user', () => {
   const ATTACKS = 40;
 
-  describe('a user who is over a limit of his own', () => {
+  describe('a user who is over their own limit', () => {
     let search: CalledService;
     let attempts: number;
 
@@ -297,13 +297,13 @@ describe('limits of one user', () => {
       expect(await communicator.callServiceJson('search', { path: '/' })).toEqual({});
     });
 
-    it('is tried again at another instance', async () => {
+    it('is retried at another instance', async () => {
       const communicator = communicatorWith({ retry: { maxAttempts: 2, budget: false } });
       await attack(communicator, 429);
       expect(attempts).toBe(2 * ATTACKS);
     });
 
-    it('is not told from an overloaded service where `ignoredStatuses` says so', async () => {
+    it('counts like an overloaded service if `ignoredStatuses` leaves its status out', async () => {
       const communicator = communicatorWith({ retry: false, circuitBreaker: { ignoredStatuses: [408] } });
       await expect(attack(communicator, 429)).rejects.toMatchObject({ code: 'CIRCUIT_OPEN' });
     });

@@ -47,7 +47,7 @@ describe.each(PLATFORMS)('streams and lists on %s', (platform) => {
     await Promise.all([...readers, another, watch].map((reader) => reader.close()));
   });
 
-  it('are closed to strangers where they show what happens', async () => {
+  it('of events are closed to strangers', async () => {
     await start({ peer: '192.0.2.7' });
     expect((await rest.send('GET', '/events')).status).toBe(403);
   });
@@ -112,7 +112,7 @@ describe.each(PLATFORMS)('streams and lists on %s', (platform) => {
     expect(Object.keys(health.body.services)).toEqual(['alpha']);
   });
 
-  it('refuse a limit that is none', async () => {
+  it('refuse an invalid limit', async () => {
     await start();
     for (const limit of ['0', '-1', '10001', '1e3', 'all']) {
       const { status, body } = await rest.send('GET', `/services?limit=${limit}`);

@@ -72,19 +72,19 @@ describe.each(PLATFORMS)('a body that is longer than it may be, on %s', (_name, 
     ['without a token', [FROM_OUTSIDE], '401'],
     ['with a wrong token', ['authorization: Bearer x'], '403'],
     ['with a valid token, as its length is announced', [WITH_TOKEN], '413'],
-  ])('is refused before it has come: %s', async (_case, headers, status) => {
+  ])('is refused before it arrives: %s', async (_case, headers, status) => {
     const app = await start();
     const socket = begin(app, REGISTER, [...headers, `content-length: ${ATTACK_BYTES}`], '{"service_name": "');
     expect(await statusOf(socket)).toBe(status);
   });
 
-  it.each(WRITING_ROUTES)('is refused before it has come: %s', async (line) => {
+  it.each(WRITING_ROUTES)('is refused before it arrives: %s', async (line) => {
     const app = await start();
     const socket = begin(app, line, [FROM_OUTSIDE, `content-length: ${ATTACK_BYTES}`], '{');
     expect(await statusOf(socket)).toBe('401');
   });
 
-  it("is refused by the app's own guard before it has come", async () => {
+  it("is refused by the app's own guard before it arrives", async () => {
     const lengths: unknown[] = [];
     const guard: CanActivate = {
       canActivate: (context: ExecutionContext) => {
@@ -168,7 +168,7 @@ describe.each(PLATFORMS)('a body that is longer than it may be, on %s', (_name, 
     await pollUntil('all connections to be closed', () => connectionsOf(server).then((count) => count === 0));
   });
 
-  it('is no matter for the next request on a connection whose body came whole', async () => {
+  it('does not affect the next request on a connection if it arrived completely', async () => {
     const app = await start();
     const socket = begin(app, REGISTER, [FROM_OUTSIDE, 'content-length: 2'], '{}');
     expect(await statusOf(socket)).toBe('401');

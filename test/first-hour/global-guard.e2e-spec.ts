@@ -245,7 +245,7 @@ describe('an app checked at its own readiness route', () => {
     expect(warnings).toEqual([expect.stringMatching(/answers 302 .*it redirects.*exempt the path from the redirect$/)]);
   });
 
-  it('is told the name of its controller if the guard rejects that', async () => {
+  it('is warned with the name of its controller if the guard rejects that', async () => {
     @Controller('health')
     class OwnHealthController {
       @Get('ready')

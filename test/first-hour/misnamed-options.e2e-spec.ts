@@ -93,14 +93,14 @@ describe('an option under a foreign name', () => {
     expect(lines).toEqual([expect.stringContaining(`hybrid, or remote ${expected}`)]);
   });
 
-  it('a mode in code is not told the mode of a URL in the environment, which it may be there to replace', () => {
+  it('the error of a mode in code does not suggest the mode of a URL in the environment, which it may override on purpose', () => {
     const options = { mode: 'memory' } as unknown as ServiceDiscoveryOptions;
     const environment = { SERVICE_DISCOVERY_REGISTRY_URL: 'http://registry:3000' };
     const lines = linesOf(() => resolveServiceDiscoveryOptions(options, environment));
     expect(lines).toEqual([expect.stringContaining('(did you mean "memory_only"?)')]);
   });
 
-  it('a mode in the environment is told the mode of a URL there', () => {
+  it('the error of a mode in the environment suggests the mode of a URL there', () => {
     const environment = {
       SERVICE_DISCOVERY_MODE: 'memory',
       SERVICE_DISCOVERY_REGISTRY_URL: 'http://registry:3000',
