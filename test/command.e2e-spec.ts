@@ -252,6 +252,19 @@ describe('nest-service-discovery', () => {
     }
   });
 
+  it('names what the registry refuses by the flags and arguments that were typed', async () => {
+    await register('fresh', 'fresh-1');
+    const flags = ['--step-duration', '1 week', '--max-p99', '0', '--steps', '5,50'];
+    const { code, out } = await run(['rollout', 'start', 'fresh', 'newest', ...flags]);
+    expect(code).toBe(2);
+    expect(out.split('\n').map((line) => line.split(':')[0])).toEqual([
+      '<version>',
+      '--steps',
+      '--step-duration',
+      '--max-p99',
+    ]);
+  });
+
   it('prints events until it is ended', async () => {
     const watching = run(['watch', '--json'], { until: '"instance_id":"users-1"' });
     // Again and again, since the stream may open after the first one.

@@ -5,6 +5,7 @@ import {
   type Duration,
   InvalidConfigurationError,
   messageOf,
+  type Problem,
   ServiceDiscoveryError,
 } from '../common/index.js';
 import { CommandError, UsageError } from './command-error.js';
@@ -86,7 +87,7 @@ export function makeProgram(world: CommandWorld): Command {
       const finding = await task(registry, new Output(world.stdout, json, world.env));
       if (finding) world.onFinding();
     } catch (error) {
-      throw withWayOut(error, registry);
+      throw withWayOut(error, registry, command);
     } finally {
       await registry.close();
     }
@@ -389,12 +390,24 @@ function sourceOf(command: Command, name: string): string {
   return isVariable ? (option?.envVar ?? name) : `--${name}`;
 }
 
+/** What is wrong with fields of the API, by the flags and arguments that set them. */
+function asTyped(problems: readonly Problem[], command: Command): string {
+  const flags = command.options.map(({ long }) => long);
+  const args = command.registeredArguments.map((argument) => argument.name());
+  const typed = (field: string): string => {
+    const flag = `--${field.replaceAll('_', '-')}`;
+    if (flags.includes(flag)) return flag;
+    return args.includes(field) ? `<${field}>` : field;
+  };
+  return problems.map((problem) => describeProblem({ ...problem, path: typed(problem.path) })).join('\n');
+}
+
 /** The error of an answer, with what to type next. */
-function withWayOut(error: unknown, { url }: RegistryClient): unknown {
+function withWayOut(error: unknown, { url }: RegistryClient, command: Command): unknown {
   if (!(error instanceof ServiceDiscoveryError)) return error;
+  if (error instanceof WrongFieldsError) return new UsageError(asTyped(error.problems, command));
   const { code, service = '', page } = error;
   const message = messageOf(error);
-  if (error instanceof WrongFieldsError) return new UsageError(message);
   const next = (text: string): CommandError => new CommandError(`${message}.\n${text}\nSee ${page}`);
   const lists = (command: string): CommandError =>
     next(`"${COMMAND} ${command}" lists those that are registered at ${url}.`);

@@ -3,6 +3,8 @@ import {
   type Duration,
   ERROR_CODES,
   type ErrorCode,
+  type ErrorDetails,
+  type Problem,
   ServiceDiscoveryError,
   systemClock,
 } from '../common/index.js';
@@ -271,9 +273,22 @@ function errorOf(body: unknown): ServiceDiscoveryError | undefined {
   const { code = '', message = '', problems = [], service, instance_id: instanceId } = errorFieldsOf(body);
   if (!Object.hasOwn(ERROR_CODES, code) || code === 'REGISTRY_UNAVAILABLE') return undefined;
   const details = { service, instanceId };
-  if (code === 'INVALID_REQUEST' && problems.length > 0) return new WrongFieldsError(code, message, details);
+  if (code === 'INVALID_REQUEST' && problems.length > 0) {
+    const fields = problems.map(({ field, value, expected }) => ({ path: field, value, expected }));
+    return new WrongFieldsError(code, message, details, fields);
+  }
   return new ServiceDiscoveryError(code as ErrorCode, message, details);
 }
 
 /** A field of the request is wrong, so that it would be refused in any state of the registry. */
-export class WrongFieldsError extends ServiceDiscoveryError {}
+export class WrongFieldsError extends ServiceDiscoveryError {
+  /** @param problems by the names that the fields have in the API */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    details: ErrorDetails,
+    readonly problems: readonly Problem[],
+  ) {
+    super(code, message, details);
+  }
+}
