@@ -408,6 +408,16 @@ describe('nest-service-discovery doctor', () => {
       },
     ],
     [
+      'a healthy instance that has just ended',
+      'health',
+      'ECONNREFUSED',
+      [],
+      async () => {
+        await register('users', 'users-1', { port: 1 });
+        await registry.setStatus({ serviceName: 'users', instanceId: 'users-1' }, 'healthy', { checkedAt: Date.now() });
+      },
+    ],
+    [
       'an instance that cannot be reached',
       'circuit',
       'open after 5 failures',

@@ -10,6 +10,7 @@ import {
   mendCircuit,
   mendStatus,
   overdue,
+  refusedHere,
   share,
   leftBy,
   strategyIn,
@@ -279,6 +280,15 @@ export const PROBLEMS: readonly DoctorProblem[] = [
         title: 'Can the checker reach it?',
         saw: ({ reach }) => [...reach].map(([id, { says }]) => `${id}: ${says}, from this machine`).join('\n'),
         how: "The registry's process checks, over Redis any one of the processes: not yours. From that machine: `curl -v http://<host>:<port>/health`. If that hangs, it is the network: a firewall, a network policy, or an address that is valid elsewhere only.",
+        findings: [
+          {
+            see: '`ECONNREFUSED`, though it is `healthy`',
+            found: (e) => refusedHere(e),
+            why: 'No process listens there, as seen from this machine: it has just ended, and the next check will find that out; or the address means another machine here.',
+            cure: 'Start it again. If it runs, ask from the machine that checks it.',
+            leadsOn: true,
+          },
+        ],
       },
       {
         title: 'Is the timeout long enough?',

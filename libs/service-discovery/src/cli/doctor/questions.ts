@@ -84,6 +84,14 @@ export function byReason({ instances }: Evidence, reason: RegExp): string | unde
   return listed(found, ({ instance_id: id, health }) => `${id}: ${health!.reason}`);
 }
 
+/** The healthy instances whose address refuses connections from this machine. */
+export function refusedHere(evidence: Evidence): string | undefined {
+  const found = [...evidence.reach].filter(
+    ([id, { connects, says }]) => !connects && says.includes('ECONNREFUSED') && isHealthy(evidence, id),
+  );
+  return listed(found, ([id, { says }]) => `${id}: ${says}, from this machine`);
+}
+
 export function circuitsIn(
   { circuits }: Evidence,
   isMeant: (circuit: CircuitBreakerBody) => boolean,
