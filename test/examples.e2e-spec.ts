@@ -439,6 +439,11 @@ describe('the pages', () => {
     expect(unnamed).toEqual([]);
   });
 
+  // The ESLint of `nest new` refuses them.
+  it('have no empty interface in a TypeScript block', () => {
+    expect(blocks.filter(({ source }) => /\binterface [^{}]+\{\s*\}/.test(source))).toEqual([]);
+  });
+
   it('have no TypeScript block in the README that is not run', () => {
     expect(blocks.filter(({ path, file }) => path === 'README.md' && file === undefined)).toEqual([]);
   });

@@ -17,7 +17,9 @@ import {
 } from 'nest-service-discovery/testing';
 
 declare module 'expect' {
-  interface Matchers<R> extends ServiceMatchers<R> {}
+  interface Matchers<R> {
+    toHaveBeenCalledThrough: ServiceMatchers<R>['toHaveBeenCalledThrough'];
+  }
 }
 expect.extend(serviceMatchers);
 
