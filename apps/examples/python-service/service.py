@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 REGISTRY = os.environ.get("SERVICE_DISCOVERY_REGISTRY_URL", "http://127.0.0.1:3000") + "/service-discovery"
 TOKEN = os.environ.get("SERVICE_DISCOVERY_TOKEN")
 HOST = os.environ.get("HOST", "127.0.0.1")  # on several machines: the address at which others reach this one
+LISTEN = os.environ.get("LISTEN", HOST)  # 0.0.0.0 where that address is not one of this machine's own, as in a container
 TTL = 30  # seconds until the registration ends without a heartbeat
 in_flight = set()  # the threads that answer a call
 
@@ -84,7 +85,7 @@ def stay_registered(port, stopping):
         pass  # the registration ends by itself
 
 
-server = ThreadingHTTPServer((HOST, int(os.environ.get("PORT", "0"))), Handler)
+server = ThreadingHTTPServer((LISTEN, int(os.environ.get("PORT", "0"))), Handler)
 stopping = threading.Event()
 for name in (signal.SIGTERM, signal.SIGINT):
     signal.signal(name, lambda *_: stopping.set())
