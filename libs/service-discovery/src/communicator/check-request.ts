@@ -2,7 +2,7 @@ import { type SelectionCriteria } from '../balancing/index.js';
 import { invalidRequest, isSignal, KnownNames } from '../common/index.js';
 import { assertServiceName } from '../model/index.js';
 import { COMMUNICATOR_OPTIONS } from './options/index.js';
-import { kindOf, reject, type ServiceCallRequest } from './request.js';
+import { IN_ORDER, kindOf, reject, type ServiceCallRequest } from './request.js';
 
 const FIELDS: Readonly<Record<keyof ServiceCallRequest, true>> = {
   method: true,
@@ -82,10 +82,12 @@ export function checkRequest(
   names = REQUEST_NAMES,
   path = '',
 ): asserts request is Partial<ServiceCallRequest> {
+  if (typeof request === 'function') reject(service, path || 'request', `class ${request.name}`, IN_ORDER);
   if (typeof request !== 'object' || request === null) {
     reject(service, path || 'request', request, "an object such as { path: '/' }");
   }
   const problems = names.problemsOf(request, path);
+  if (problems.length > 0 && '~standard' in request) reject(service, path || 'request', 'a schema', IN_ORDER);
   if (problems.length > 0) throw invalidRequest(problems, service);
   const { signal, cancellation, query, headers } = request as Partial<ServiceCallRequest>;
   if (!isAbsent(signal) && !isSignal(signal)) reject(service, fieldIn(path, 'signal'), signal, 'an AbortSignal');

@@ -111,6 +111,9 @@ const PATH = /^\/[^\s\p{Cc}#]*$/u;
 const BODY_EXPECTED =
   'a text, a Buffer or Uint8Array, a stream or another async iterable (an object is sent as json, in place of body)';
 
+/** What a call expects where its arguments are in another order. */
+export const IN_ORDER = "the request before the schema, as in ('users', { path: '/' }, UserDto)";
+
 /**
  * Validates a request and derives what follows from it.
  * @param accept default of the `accept` header
@@ -119,6 +122,7 @@ const BODY_EXPECTED =
 export function prepareRequest(service: string, request: ServiceCallRequest, accept?: string): PreparedRequest {
   const { path, query, json, criteria, idempotencyKey, template } = request;
   const method = methodOf(service, request);
+  if (path === undefined && '~standard' in request) reject(service, 'request', 'a schema', IN_ORDER);
   if (typeof path !== 'string' || !(PLAIN_PATH.test(path) || PATH.test(path))) {
     reject(
       service,

@@ -99,6 +99,18 @@ describe('callServiceJson() with a schema', () => {
     expect(stage.transport.sent).toEqual([]);
   });
 
+  it.each<readonly unknown[]>([[User], [ID], [User, request], [ID, request]])(
+    'refuses a schema before the request with the order of the two (%#)',
+    async (...given) => {
+      const call = communicator.callServiceJson.bind(communicator) as (...args: unknown[]) => Promise<unknown>;
+      const error = await failure(call('users', ...given));
+      expect(error.message).toContain(
+        "expected the request before the schema, as in ('users', { path: '/' }, UserDto)",
+      );
+      expect(stage.transport.sent).toEqual([]);
+    },
+  );
+
   it('refuses a class without decorators by its name, before anything is sent', async () => {
     class Bare {
       id!: number;

@@ -1,7 +1,7 @@
 import type * as classTransformer from 'class-transformer';
 import type * as classValidator from 'class-validator';
-import { messageOf, nameOfRequest, ResponseInvalidError, type AnswerIssue } from '../common/index.js';
-import { reject, type ServiceCallRequest } from './request.js';
+import { isRecord, messageOf, nameOfRequest, ResponseInvalidError, type AnswerIssue } from '../common/index.js';
+import { IN_ORDER, kindOf, reject, type ServiceCallRequest } from './request.js';
 
 /**
  * A schema of the [Standard Schema](https://standardschema.dev) interface, version 1, which zod, valibot, ArkType and others
@@ -52,6 +52,7 @@ const SCHEMA_EXPECTED = 'a class with decorators of class-validator, or a schema
 /** @throws ServiceDiscoveryError `INVALID_REQUEST`, before anything is sent */
 export async function checkSchema(service: string, schema: unknown): Promise<void> {
   if (isStandardSchema(schema)) return;
+  if (isRecord(schema) && 'path' in schema) reject(service, 'schema', kindOf(schema), IN_ORDER);
   if (typeof schema !== 'function') reject(service, 'schema', schema, SCHEMA_EXPECTED);
   const { getMetadataStorage } = await loadValidator();
   if (getMetadataStorage().getTargetValidationMetadatas(schema, '', false, false).length > 0) return;
